@@ -1,0 +1,153 @@
+"""What the stages need from engines and domains. wiring.py decides who answers."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.record import (
+    Asset,
+    Capture,
+    Credentials,
+    Dimensions,
+    Fingerprint,
+    Request,
+    Rights,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes that are durably stored: their SHA-256 and how many they are."""
+
+    sha256: bytes
+    size: int
+
+
+class Blobs(Protocol):
+    """Bytes by their SHA-256. Create-only: what is stored never changes. Durable when a call returns."""
+
+    def receive(self, chunks: Iterable[bytes], max_bytes: int) -> Received:
+        """Store a stream while digesting it; memory does not grow with it. Raises Rejected beyond `max_bytes`.
+
+        When `chunks` raises, nothing is kept.
+        """
+
+    def size(self, sha256: bytes) -> int:
+        """Bytes stored under this digest. Raises LookupError when there are none."""
+
+    def read(self, sha256: bytes, start: int = 0) -> Iterator[bytes]:
+        """The bytes in chunks. Raises LookupError when there are none."""
+
+    def local(self, sha256: bytes) -> AbstractContextManager[Path]:
+        """The bytes as a file that can be read (never written) while the block lasts."""
+
+    def discard_stale(self, older_than_s: int) -> int:
+        """Remove what uploads left that were cut off longer ago than this; how many."""
+
+
+class Captures(Protocol):
+    """The records. Facts are written once: the same again is fine, another value raises Conflict."""
+
+    def register(self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset) -> str:
+        """Commit a new capture with its `asset` fact and return its id.
+
+        Bytes that this owner registered before give the id of the capture that exists.
+        """
+
+    def get(self, capture_id: str) -> Capture:
+        """The capture with all its facts. Raises LookupError."""
+
+    def put(self, capture_id: str, name: str, fact: Any) -> None:
+        """Write a fact, and the rows derived from it, in one durable transaction. Raises Conflict."""
+
+    def lease(self, capture_id: str, seconds: int) -> str | None:
+        """Take the capture to work on it: a token, or None while another holds it or nothing is left to do."""
+
+    def release(self, capture_id: str, token: str, retry_in_s: int = 0) -> None:
+        """Give the capture back before the lease ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A registered fingerprint near the one that was asked about."""
+
+    capture_id: str
+    distance: int
+    orientation: str
+
+
+class Index(Protocol):
+    """Fingerprints of all captures, seen by every process at once; derived from the database, never the truth."""
+
+    def near(self, pdq: bytes, radius: int, before: int | None) -> Sequence[Neighbour]:
+        """All registered codes within `radius` bits in any of the eight orientations, nearest first, then oldest.
+
+        `before`: only those committed earlier than this position; None for all.
+        """
+
+    def same(self, sha256: bytes, before: int | None) -> Sequence[str]:
+        """Captures of exactly these bytes, oldest first."""
+
+    def position(self, capture_id: str) -> int:
+        """Where this capture's fingerprint stands in the order of commit. Raises LookupError."""
+
+    def count(self, before: int | None) -> int:
+        """How many fingerprints there are."""
+
+
+class Picture(Protocol):
+    """A photo, decoded once."""
+
+    @property
+    def dimensions(self) -> Dimensions: ...
+
+    @property
+    def thumbnail(self) -> bytes:
+        """A JPEG of at most 512 px a side, upright, without metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOrder:
+    """Everything that the signed manifest shall say."""
+
+    asset: Asset
+    credentials: Credentials
+    fingerprint: Fingerprint
+    verdict: Verdict
+    rights: Rights
+    thumbnail: bytes
+    keep_location: bool
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What came out of signing: the manifest store's bytes and what its own reader says of it."""
+
+    store: bytes
+    label: str
+    signer: str
+    media_type: str
+
+
+class Domains(Protocol):
+    """What the domains do for the stages. Each is pure but for the files it is given."""
+
+    def inspect(self, photo: Path, media_type: str) -> Credentials: ...
+
+    def decode(self, photo: Path) -> Picture: ...
+
+    def fingerprint(self, picture: Picture) -> Fingerprint: ...
+
+    def judge(self, fingerprint: Fingerprint, sha256: bytes, before: int | None) -> Verdict: ...
+
+    def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed: ...
+
+    def terms_id(self, rights: Rights) -> bytes: ...
+
+    def commit(self, words: Mapping[str, bytes | int]) -> tuple[tuple[bytes, ...], bytes]:
+        """The statement's ten words and the leaf digest."""

@@ -1,0 +1,279 @@
+"""The capture's record: what was asked, and the facts that the stages added. Facts are frozen and written once.
+
+`encode` and `decode` are the one mapping between facts and JSON: bytes are lower-case hex, times are RFC 3339 in
+UTC with microseconds, tuples are lists.
+"""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+CredentialState = Literal["none", "valid", "trusted", "invalid", "malformed", "remote_only"]
+VerdictKind = Literal["original", "exact_copy", "near_copy", "contains"]
+MatchKind = Literal["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]
+AiTraining = Literal["allowed", "not_allowed", "ask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The copyright information that the uploader states. `licence` is a preset's name or an https URL."""
+
+    creator: str | None = None
+    credit: str | None = None
+    copyright_notice: str | None = None
+    licence: str = "all-rights-reserved"
+    ai_training: AiTraining = "not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """The upload as it came: its bytes are kept untouched under `sha256` (32 bytes). `size` is in bytes."""
+
+    sha256: bytes
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """Pixels after the EXIF turn."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What C2PA manifest came with the upload. `worst` is taken over the whole ingredient tree.
+
+    `state`, `worst`: see CredentialState. `reason` says in words what was found wrong, or nothing.
+    `captured_at` and `device` are what the file says about itself (EXIF): claims that nobody checked.
+    """
+
+    state: CredentialState
+    worst: CredentialState
+    signer: str | None
+    claim_generator: str | None
+    reason: str | None
+    manifest_count: int
+    captured_at: str | None
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoftBinding:
+    """One fingerprint: a versioned algorithm name and its value as text (hex, or an ISCC code)."""
+
+    alg: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Every soft binding of the photo, and PDQ's quality (0 to 100; under 50 the photo is too flat to match)."""
+
+    soft_bindings: tuple[SoftBinding, ...]
+    quality: int
+    dimensions: Dimensions
+
+    def value(self, alg: str) -> str:
+        """The value under this algorithm name; KeyError when the photo was not fingerprinted with it."""
+        for binding in self.soft_bindings:
+            if binding.alg == alg:
+                return binding.value
+        raise KeyError(alg)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a match is a match. `orientation` is how the registered photo was turned to fit; `bits` is the code's length."""
+
+    alg: str
+    orientation: str
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A registered photo that this one is a copy of. `distance` in bits; `score_ppm` is 1,000,000 for equal bytes."""
+
+    id: str
+    kind: MatchKind
+    score_ppm: int
+    distance: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the photo stands to those registered before it. `note` says what was not checked. Best match first."""
+
+    kind: VerdictKind
+    matches: tuple[Match, ...]
+    compared_with: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's."""
+
+    sha256: bytes
+    size: int
+    label: str
+    signed_sha256: bytes
+    signed_size: int
+    signed_media_type: str
+    signer: str
+    state: CredentialState
+    thumbnail_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The salted commitment: ten 32-byte words, and their RFC 9162 leaf digest."""
+
+    statement: tuple[bytes, ...]
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """The leaf's place in the log, and the proof that leads from it to the checkpoint's root."""
+
+    index: int
+    tree_size: int
+    proof: tuple[bytes, ...]
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A checkpoint written to a chain: the log had this root no later than `block`."""
+
+    chain_id: int
+    contract: str
+    transaction: str
+    block: int
+    block_time: int
+    tree_size: int
+    state: Literal["included", "final"]
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why the photo was refused after it had been accepted for processing. The upload is kept."""
+
+    stage: str
+    reason: str
+
+
+Fact = Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection
+
+# The order of the record: name of the fact, its type, and what a capture is called once it has it.
+FACTS: tuple[tuple[str, type[Any], str], ...] = (
+    ("asset", Asset, "received"),
+    ("credentials", Credentials, "inspected"),
+    ("fingerprint", Fingerprint, "fingerprinted"),
+    ("verdict", Verdict, "matched"),
+    ("manifest", Manifest, "signed"),
+    ("leaf", Leaf, "sealed"),
+    ("inclusion", Inclusion, "logged"),
+    ("anchor", Anchor, "anchored"),
+)
+FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {"rejection": Rejection}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the uploader asked for, beside the bytes."""
+
+    rights: Rights
+    keep_location: bool = False
+    published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture: immutable but for the facts, which only ever grow. `facts` maps a fact's name to it."""
+
+    id: str
+    owner: str
+    owner_address: bytes
+    created_at: datetime
+    request: Request
+    facts: typing.Mapping[str, Any]
+    fact_times: typing.Mapping[str, datetime]
+
+    @property
+    def status(self) -> str:
+        """The name of the last fact: there is no status anywhere else."""
+        if "rejection" in self.facts:
+            return "rejected"
+        return [status for name, _, status in FACTS if name in self.facts][-1]
+
+    @property
+    def finished(self) -> bool:
+        """True when no stage will add anything more."""
+        return "anchor" in self.facts or "rejection" in self.facts
+
+    def fact(self, name: str) -> Any:
+        """The fact of this name; LookupError when the stage has not run."""
+        if name not in self.facts:
+            raise LookupError(f"{self.id} has no {name} yet")
+        return self.facts[name]
+
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """A fact as JSON values. Bytes become hex, times RFC 3339, tuples lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(kind: type[T], value: Any) -> T:
+    """The inverse of `encode` for a fact type. Unknown and missing keys raise ValueError."""
+    return typing.cast(T, _decode(kind, value))
+
+
+def _decode(kind: Any, value: Any) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        options = [k for k in typing.get_args(kind) if k is not type(None)]
+        return None if value is None else _decode(options[0], value)
+    if origin is Literal:
+        if value not in typing.get_args(kind):
+            raise ValueError(f"{value!r} is not one of {typing.get_args(kind)}")
+        return value
+    if origin is tuple:
+        return tuple(_decode(typing.get_args(kind)[0], item) for item in value)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _decode_dataclass(kind, value)
+    if kind is bytes:
+        return bytes.fromhex(value)
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    if not isinstance(value, kind):
+        raise ValueError(f"{value!r} is not {kind.__name__}")
+    return value
+
+
+def _decode_dataclass(kind: Any, value: Any) -> Any:
+    hints = typing.get_type_hints(kind)
+    missing = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING} - set(value)
+    if missing or set(value) - set(hints):
+        raise ValueError(f"{kind.__name__} has {sorted(hints)}, not {sorted(value)}")
+    return kind(**{name: _decode(hints[name], item) for name, item in value.items()})

@@ -1,0 +1,1 @@
+"""Where bytes and records live. Imports pipeline and the engines' drivers."""

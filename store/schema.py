@@ -1,0 +1,155 @@
+"""Every table, once. The migrations in store/migrations lead here; a test holds the two against each other."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives out row numbers by itself only for columns declared INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("owner", String(32), nullable=False),
+    Column("owner_address", LargeBinary(20), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("created_at", String(27), nullable=False),  # RFC 3339 UTC, microseconds: sorts as text
+    Column("request", Text, nullable=False),
+    Column("finished", Boolean, nullable=False, default=False),
+    # Work that is being done: who has it, until when, how often it was taken without adding a fact.
+    Column("lease_token", String(32)),
+    Column("lease_until_ms", BigInteger, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("problem", Text),  # a Conflict: nothing touches this capture until a person has looked
+    UniqueConstraint("owner", "sha256"),
+)
+Index("ix_captures_open", captures.c.lease_until_ms, sqlite_where=captures.c.finished.is_(False),
+      postgresql_where=captures.c.finished.is_(False))
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False),
+    Column("name", String(16), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("created_at", String(27), nullable=False),
+    UniqueConstraint("capture_id", "name"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", String(32), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request_digest", LargeBinary(32), nullable=False),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False),
+    Column("created_at", String(27), nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),  # SHA-256; the key itself is never stored
+    Column("name", Text, nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("owner_address", LargeBinary(20), nullable=False),
+    Column("scopes", String(64), nullable=False),  # space-separated
+    Column("rights", Text, nullable=False),  # defaults for uploads with this key
+    Column("created_at", String(27), nullable=False),
+    Column("revoked_at", String(27)),
+)
+
+# Rows derived from the `fingerprint` fact, in the order of commit: what fingerprint/index.py maps into memory.
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, unique=True),
+    Column("sha256", LargeBinary(32), nullable=False, index=True),
+    Column("pdq", LargeBinary(32), nullable=False),
+    Column("quality", Integer, nullable=False),
+)
+
+# Rows derived from the `leaf` fact; `position` is empty until the sequencer gave the leaf its place in the log.
+log_leaves = Table(
+    "log_leaves",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, unique=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("position", BigInteger, unique=True),
+)
+Index("ix_log_leaves_waiting", log_leaves.c.number, sqlite_where=log_leaves.c.position.is_(None),
+      postgresql_where=log_leaves.c.position.is_(None))
+
+# C2SP tlog-tiles: `hashes` is 1 to 256 hashes of 32 bytes. A partial tile is a prefix of the row.
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary(8192), nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", String(27), nullable=False),
+)
+
+# The outbox of the anchorer: signed bytes are stored here before they are sent, and kept. `size` 0 is the deployment.
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("sender", String(42), nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("contract", String(42), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("hash", String(66), nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(10), nullable=False),  # signed, sent, included
+    Column("block", BigInteger),
+    Column("block_time", BigInteger),
+    Column("created_at", String(27), nullable=False),
+)
+Index("ix_transactions_contract_size", transactions.c.contract, transactions.c.size)
+
+# One holder per name; `fence` grows with every change of hands.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
