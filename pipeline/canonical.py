@@ -13,9 +13,7 @@ def canonical_bytes(value: Any) -> bytes:
     are refused because JSON readers in other languages would round them.
     """
     _check(value)
-    return json.dumps(
-        _sorted(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    ).encode()
+    return json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def digest_of(value: Any) -> bytes:

@@ -61,10 +61,13 @@ class Captures(Protocol):
     def get(self, capture_id: str) -> Capture:
         """The capture with all its facts. Raises LookupError."""
 
-    def put(self, capture_id: str, name: str, fact: Any) -> None:
-        """Write a fact, and the rows derived from it, in one durable transaction. Raises Conflict."""
+    def put(self, capture_id: str, name: str, fact: Any, token: str | None = None) -> None:
+        """Write a fact, and the rows derived from it, in one durable transaction. Raises Conflict.
 
-    def lease(self, capture_id: str, seconds: int) -> str | None:
+        With a lease's token: raises Unavailable when another worker holds the capture now.
+        """
+
+    def lease(self, capture_id: str, holder: str) -> str | None:
         """Take the capture to work on it: a token, or None while another holds it or nothing is left to do."""
 
     def release(self, capture_id: str, token: str, retry_in_s: int = 0) -> None:

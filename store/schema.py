@@ -39,14 +39,19 @@ captures = Table(
     Column("request", Text, nullable=False),
     Column("finished", Boolean, nullable=False, default=False),
     # Work that is being done: who has it, until when, how often it was taken without adding a fact.
-    Column("lease_token", String(32)),
+    Column("lease_token", String(64)),
     Column("lease_until_ms", BigInteger, nullable=False, default=0),
+    Column("ring_at_ms", BigInteger, nullable=False, default=0),  # when the sweeper rings for it (again)
     Column("attempts", Integer, nullable=False, default=0),
     Column("problem", Text),  # a Conflict: nothing touches this capture until a person has looked
     UniqueConstraint("owner", "sha256"),
 )
-Index("ix_captures_open", captures.c.lease_until_ms, sqlite_where=captures.c.finished.is_(False),
-      postgresql_where=captures.c.finished.is_(False))
+Index(
+    "ix_captures_open",
+    captures.c.ring_at_ms,
+    sqlite_where=captures.c.finished.is_(False),
+    postgresql_where=captures.c.finished.is_(False),
+)
 
 facts = Table(
     "facts",
@@ -103,8 +108,12 @@ log_leaves = Table(
     Column("digest", LargeBinary(32), nullable=False),
     Column("position", BigInteger, unique=True),
 )
-Index("ix_log_leaves_waiting", log_leaves.c.number, sqlite_where=log_leaves.c.position.is_(None),
-      postgresql_where=log_leaves.c.position.is_(None))
+Index(
+    "ix_log_leaves_waiting",
+    log_leaves.c.number,
+    sqlite_where=log_leaves.c.position.is_(None),
+    postgresql_where=log_leaves.c.position.is_(None),
+)
 
 # C2SP tlog-tiles: `hashes` is 1 to 256 hashes of 32 bytes. A partial tile is a prefix of the row.
 log_tiles = Table(

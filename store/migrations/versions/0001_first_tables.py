@@ -24,9 +24,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "captures",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("owner", sa.String(length=32), nullable=False),
         sa.Column("owner_address", sa.LargeBinary(length=20), nullable=False),
@@ -34,8 +32,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("finished", sa.Boolean(), nullable=False),
-        sa.Column("lease_token", sa.String(length=32), nullable=True),
+        sa.Column("lease_token", sa.String(length=64), nullable=True),
         sa.Column("lease_until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ring_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_captures")),
@@ -45,7 +44,7 @@ def upgrade() -> None:
     with op.batch_alter_table("captures", schema=None) as batch_op:
         batch_op.create_index(
             "ix_captures_open",
-            ["lease_until_ms"],
+            ["ring_at_ms"],
             unique=False,
             sqlite_where=sa.text("finished IS 0"),
             postgresql_where=sa.text("finished IS false"),
@@ -76,9 +75,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "transactions",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("chain_id", sa.BigInteger(), nullable=False),
         sa.Column("sender", sa.String(length=42), nullable=False),
         sa.Column("nonce", sa.BigInteger(), nullable=False),
@@ -99,9 +96,7 @@ def upgrade() -> None:
 
     op.create_table(
         "facts",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("capture_id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=16), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -112,9 +107,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "fingerprints",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("capture_id", sa.String(length=32), nullable=False),
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
         sa.Column("pdq", sa.LargeBinary(length=32), nullable=False),
@@ -138,9 +131,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "log_leaves",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("capture_id", sa.String(length=32), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
@@ -157,7 +148,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("position IS NULL"),
             postgresql_where=sa.text("position IS NULL"),
         )
-
 
 
 def downgrade() -> None:

@@ -1,0 +1,71 @@
+# `make run` starts everything, `make test` tests everything; both set up what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup setup-dev test lint bench golden contracts lock clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make run        start the service (CAPTURE_HOME, CAPTURE_LISTEN: see README)
+run: setup
+	@exec $(BIN)/capture up
+
+setup: .venv/.ready node_modules/.ready
+
+setup-dev: setup .venv/.ready-dev
+
+.venv/.ready: requirements.txt pyproject.toml
+	@echo "Setting up the virtual environment (a minute or two, once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Capture needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.venv/.ready-dev: requirements-dev.txt .venv/.ready
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements-dev.txt
+	@touch $@
+
+# The embedded chain is a program from npm. Node comes from the machine or, where there is none, with requirements.txt.
+node_modules/.ready: package.json package-lock.json .venv/.ready
+	@if [ -z "$$CAPTURE_CHAIN_URL" ]; then \
+	  echo "Fetching the embedded chain ..."; \
+	  PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund; \
+	  touch $@; \
+	fi
+
+## make test       every test
+test: setup-dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+## make lint       ruff and mypy --strict
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+## make bench      speed and memory of the whole service; prints a table, writes bench/results.json
+bench: setup-dev
+	@$(BIN)/python -m bench.service
+
+## make golden     make the golden vectors again (a diff in tests/golden is a change of format: think twice)
+golden: setup-dev
+	@for script in tests/golden/make_*.py; do $(BIN)/python $$script; done
+
+## make contracts  compile contracts/ again
+contracts: setup-dev
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" node contracts/build.mjs
+
+## make lock       choose versions anew for requirements*.txt
+lock: setup
+	@$(UV) pip compile --quiet --no-header --no-annotate --upgrade requirements.in -o requirements.txt
+	@$(UV) pip compile --quiet --no-header --no-annotate --upgrade requirements-dev.in -o requirements-dev.txt
+
+## make clean      remove what setup made (never your data)
+clean:
+	@rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,0 +1,50 @@
+"""Door 1: HTTP. Views parse, call and render; one blueprint per noun. Never imports workers."""
+
+import time
+
+from flask import Flask, Response, g, request
+
+from capture_api import metrics, problems
+from capture_api.body import MAX_UPLOAD_BYTES, UploadRequest
+from capture_api.captures import captures
+from capture_api.log import log
+from capture_api.operations import operations
+from capture_api.public import public
+from capture_api.verify import verify
+from capture_api.watch import Watch
+from wiring import Services
+
+# No inline script or style, nothing from elsewhere: a photo's texts can never become code here.
+_CONTENT_SECURITY = (
+    "default-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def create_app(services: Services) -> Flask:
+    """The WSGI app over these services."""
+    app = Flask(__name__)
+    app.request_class = UploadRequest
+    app.extensions["capture"] = services
+    app.extensions["capture_watch"] = Watch(services.captures.newest_fact)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
+    for blueprint in (captures, verify, log, public, operations):
+        app.register_blueprint(blueprint)
+    problems.install(app)
+    app.before_request(_start)
+    app.after_request(_finish)
+    return app
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+
+
+def _finish(answer: Response) -> Response:
+    route = request.url_rule.rule if request.url_rule else "none"
+    metrics.REQUESTS.labels(route, answer.status_code).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
+    answer.headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY)
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    answer.headers.setdefault("Referrer-Policy", "no-referrer")
+    return answer

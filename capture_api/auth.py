@@ -1,0 +1,52 @@
+"""Who asks, and what they may do. Keys come as `Authorization: Bearer`; no key and a wrong key look alike."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import g, request
+
+from capture_api.problems import problem
+from capture_api.services import services
+from store.keys import ApiKey
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def needs(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A view that wants a key with this scope; `admin` may do everything. The key's record is `caller()`."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            g.caller = _authenticate()
+            if not g.caller.scopes & {scope, "admin"}:
+                raise problem("not-allowed", f"This key has no scope {scope!r}. Ask the operator for one that has it.")
+            return view(*args, **kwargs)
+
+        setattr(guarded, "scope", scope)  # noqa: B010 - read by openapi.py
+        return guarded
+
+    return decorate
+
+
+def caller() -> ApiKey:
+    """The key's record of this request."""
+    found: ApiKey = g.caller
+    return found
+
+
+def may_see(owner: str) -> bool:
+    """Owners see their own captures; reviewers and admins see all."""
+    key: Any = g.caller
+    return bool(key.owner == owner or key.scopes & {"review", "admin"})
+
+
+def _authenticate() -> ApiKey:
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    # A missing key is looked up like a wrong one, so that both take the same time.
+    found = services().keys.find(key.strip())
+    if kind.lower() != "bearer" or found is None:
+        raise problem("no-key", "Send the header 'Authorization: Bearer <key>' with a key that was not revoked.")
+    return found

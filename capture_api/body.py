@@ -1,0 +1,157 @@
+"""Reading an upload: streamed to the blob store while it is digested, so that memory does not grow with the photo."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from fingerprint.sniff import sniff
+from flask import Request, request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from capture_api.problems import problem
+from pipeline.errors import Rejected
+from store.blobs import CHUNK_BYTES, BlobStore, Incoming
+from wiring import MAX_UPLOAD_BYTES
+
+MAX_METADATA_BYTES = 64 * 1024
+MULTIPART_OVERHEAD_BYTES = 1024 * 1024  # boundaries, headers and the metadata part around the photo
+TYPES = (
+    "image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif", "image/tiff", "image/gif",
+    "image/x-adobe-dng",
+)  # fmt: skip
+_DECLARABLE = (*TYPES, "image/jpg", "image/dng")
+
+
+class Metadata(BaseModel):
+    """What may accompany a photo. `rights` is read by rights/terms.py, which knows the fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    rights: dict[str, Any] | None = None
+    keep_location: bool = False
+    published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A photo that came in whole and is not yet kept."""
+
+    incoming: Incoming
+    media_type: str
+    metadata: Metadata
+
+
+def take_upload(incoming: Incoming) -> Upload:
+    """Read the request's photo, raw or multipart, into `incoming`. Raises Problem for whatever is wrong with it."""
+    declared = request.mimetype
+    if declared == "multipart/form-data":
+        _check_length(MAX_UPLOAD_BYTES + MULTIPART_OVERHEAD_BYTES)
+        source, metadata = _multipart()
+    elif declared in _DECLARABLE:
+        _check_length(MAX_UPLOAD_BYTES)
+        source, metadata = request.stream, request.headers.get("Capture-Metadata")
+    else:
+        raise problem("wrong-media-type", f"The Content-Type is {declared or 'missing'}; send one of {', '.join(TYPES)}"
+                      ", or multipart/form-data with a part named file.")  # fmt: skip
+    parsed = _metadata(metadata)
+    first = _copy(source, incoming)
+    if incoming.size == 0:
+        raise problem("empty-upload", "No byte of a photo came. Send the photo's bytes as the body.")
+    _check_digest(incoming.sha256, declared)
+    media_type = sniff(first)
+    if media_type is None:
+        raise problem("wrong-media-type", f"The bytes are none of {', '.join(TYPES)}. Send the photo's own file.")
+    return Upload(incoming, media_type, parsed)
+
+
+def open_incoming(blobs: BlobStore) -> Any:
+    """A place for this request's photo, with the upload limit."""
+    return blobs.incoming(MAX_UPLOAD_BYTES)
+
+
+def _check_length(limit: int) -> None:
+    length = request.content_length
+    if length is not None and length > limit:
+        raise _too_large()
+
+
+def _too_large() -> Exception:
+    return problem("too-large", f"A photo may have {MAX_UPLOAD_BYTES} bytes. Send a smaller one.")
+
+
+def _copy(source: IO[bytes], incoming: Incoming) -> bytes:
+    first = b""
+    try:
+        for chunk in _chunks(source):
+            if len(first) < 64:
+                first = (first + chunk)[:64]
+            incoming.write(chunk)
+    except Rejected as rejected:
+        raise _too_large() from rejected
+    return first
+
+
+def _chunks(source: IO[bytes]) -> Iterator[bytes]:
+    while chunk := source.read(CHUNK_BYTES):
+        yield chunk
+
+
+class UploadRequest(Request):
+    """A request whose multipart files are spooled to disk, and whose other parts are small."""
+
+    max_form_memory_size = MAX_METADATA_BYTES
+    max_form_parts = 8
+
+
+def _multipart() -> tuple[IO[bytes], str | None]:
+    request.max_content_length = MAX_UPLOAD_BYTES + MULTIPART_OVERHEAD_BYTES
+    files = request.files
+    if set(files) != {"file"} or len(files.getlist("file")) != 1:
+        raise problem("malformed-request", "Send exactly one part named file, and at most one named metadata.")
+    metadata = request.form.get("metadata")
+    if set(request.form) - {"metadata"}:
+        raise problem("malformed-request", "The parts are file and metadata; there is another one.")
+    return files["file"].stream, metadata
+
+
+def _metadata(text: str | None) -> Metadata:
+    if text is None:
+        return Metadata()
+    try:
+        return Metadata.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "metadata"
+        raise problem("invalid-metadata", f"{place}: {first['msg']}. The fields are listed at /docs.") from None
+
+
+_DIGEST = re.compile(r"^(sha-256|sha-512)=:([A-Za-z0-9+/=]+):$")
+
+
+def _check_digest(sha256: bytes, declared: str) -> None:
+    """Content-Digest (RFC 9530): when there is one, it is checked and must hold."""
+    header = request.headers.get("Content-Digest")
+    if header is None:
+        return
+    if declared == "multipart/form-data":
+        raise problem("wrong-digest", "Content-Digest would cover the whole form, which is not checked here: "
+                      "send the photo as the body itself, or leave the header out.")  # fmt: skip
+    members = [_DIGEST.match(member.strip()) for member in header.split(",")]
+    given = [match.group(2) for match in members if match and match.group(1) == "sha-256"]
+    if not given:
+        raise problem("wrong-digest", "Write the header as 'Content-Digest: sha-256=:<base64 of the 32 bytes>:'.")
+    try:
+        expected = base64.b64decode(given[0], validate=True)
+    except binascii.Error:
+        expected = b""
+    if expected != sha256:
+        raise problem("wrong-digest", f"The bytes that came have the SHA-256 {sha256.hex()}. Send the photo again.")
+
+
+def request_digest(sha256: bytes, metadata: Metadata) -> bytes:
+    """What an Idempotency-Key stands for: these bytes with this metadata."""
+    return hashlib.sha256(sha256 + metadata.model_dump_json().encode()).digest()

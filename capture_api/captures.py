@@ -1,0 +1,223 @@
+"""/v1/captures: register a photo, see what became of it, take what was made of it."""
+
+import json
+import re
+import secrets
+from base64 import b32encode
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, request, url_for
+from ledger.receipt import receipt as make_receipt
+from rights.terms import parse_rights
+
+from capture_api import metrics
+from capture_api.auth import caller, may_see, needs
+from capture_api.body import Upload, open_incoming, request_digest, take_upload
+from capture_api.problems import problem, render
+from capture_api.render import capture_json, fact_json
+from capture_api.services import services, watch
+from pipeline.record import FACTS, Asset, Capture, Request
+
+captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
+
+MAX_WAIT_S = 60  # of Prefer: wait; proxies cut longer answers off
+STREAM_S = 300  # an event stream holds a thread: the client comes back after this
+KEEP_ALIVE_S = 10  # phones' networks drop a silent connection
+
+
+@captures.post("")
+@needs("capture")
+def register() -> Response:
+    """Register a photo."""
+    wait_s, idempotency_key = _wait_s(), _idempotency_key()
+    with open_incoming(services().blobs) as incoming:
+        capture, is_new = _register(take_upload(incoming), idempotency_key)
+    if wait_s:
+        capture = _wait(capture, wait_s)
+    return _answer(capture, is_new)
+
+
+@captures.get("/<capture_id>")
+@needs("capture")
+def show(capture_id: str) -> Response:
+    """The capture."""
+    return _json(capture_json(_own(capture_id)))
+
+
+@captures.get("/<capture_id>/events")
+@needs("capture")
+def events(capture_id: str) -> Response:
+    """The capture's facts as server-sent events."""
+    _own(capture_id)
+    answer = Response(_events(capture_id), mimetype="text/event-stream")
+    answer.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return answer
+
+
+@captures.get("/<capture_id>/original")
+@needs("capture")
+def original(capture_id: str) -> Response:
+    """The upload, untouched."""
+    asset = _own(capture_id).fact("asset")
+    return blob_answer(asset.sha256, asset.media_type)
+
+
+@captures.get("/<capture_id>/file")
+@needs("capture")
+def file(capture_id: str) -> Response:
+    """The photo with its signed manifest."""
+    manifest = _fact(capture_id, "manifest")
+    return blob_answer(manifest.signed_sha256, manifest.signed_media_type)
+
+
+@captures.get("/<capture_id>/thumbnail")
+@needs("capture")
+def thumbnail(capture_id: str) -> Response:
+    """A small upright JPEG without metadata."""
+    return blob_answer(_fact(capture_id, "manifest").thumbnail_sha256, "image/jpeg")
+
+
+@captures.get("/<capture_id>/manifest")
+@needs("capture")
+def manifest(capture_id: str) -> Response:
+    """The C2PA manifest store."""
+    return blob_answer(_fact(capture_id, "manifest").sha256, "application/c2pa")
+
+
+@captures.get("/<capture_id>/receipt")
+@needs("capture")
+def receipt(capture_id: str) -> Response:
+    """The receipt: what anyone needs to verify the photo without us."""
+    capture = _own(capture_id)
+    if "inclusion" not in capture.facts:
+        raise _not_yet(capture, "receipt")
+    answer = _json(make_receipt(capture))
+    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture.id}.json"'
+    return answer
+
+
+def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Response:
+    """Stored bytes as an answer that may be cached for ever: its address stands for its content."""
+    etag = sha256.hex()
+    cache = "public, max-age=86400" if public else "private, max-age=86400"
+    if etag in request.if_none_match:
+        return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": cache})
+    blobs = services().blobs
+    answer = Response(blobs.read(sha256), mimetype=media_type)
+    answer.headers |= {
+        "Content-Length": str(blobs.size(sha256)),
+        "ETag": f'"{etag}"',
+        "Cache-Control": cache,
+        "X-Content-Type-Options": "nosniff",
+    }
+    return answer
+
+
+def _register(upload: Upload, idempotency_key: str | None) -> tuple[Capture, bool]:
+    key, here = caller(), services()
+    rights = parse_rights(upload.metadata.rights or {}, key.rights)
+    asked = Request(rights, upload.metadata.keep_location, upload.metadata.published)
+    digest = request_digest(upload.incoming.sha256, upload.metadata)
+    if idempotency_key and (known := here.idempotency.find(key.owner, idempotency_key, digest)):
+        return here.captures.get(known), False
+    kept = upload.incoming.keep()
+    asset = Asset(kept.sha256, upload.media_type, kept.size)
+    new_id = b32encode(secrets.token_bytes(15)).decode().lower()
+    capture_id = here.captures.register(new_id, key.owner, key.owner_address, asked, asset)
+    if idempotency_key:
+        here.idempotency.remember(key.owner, idempotency_key, digest, capture_id)
+    if capture_id == new_id:
+        metrics.REGISTERED.inc()
+        metrics.UPLOADED_BYTES.inc(kept.size)
+        here.bell.photo(capture_id)
+    return here.captures.get(capture_id), capture_id == new_id
+
+
+def _answer(capture: Capture, is_new: bool) -> Response:
+    if is_new and capture.status == "rejected":
+        refused = capture.fact("rejection")
+        return render(problem("rejected", f"{refused.reason}. The upload is kept.", capture=capture_json(capture)))
+    status = 200 if not is_new else 201 if capture.status == "anchored" else 202
+    answer = _json(capture_json(capture), status)
+    answer.headers["Location"] = url_for("captures.show", capture_id=capture.id)
+    return answer
+
+
+def _wait(capture: Capture, for_s: int) -> Capture:
+    for _ in watch().changes(for_s):
+        capture = services().captures.get(capture.id)
+        if capture.finished:
+            break
+    return capture
+
+
+def _events(capture_id: str) -> Iterator[str]:
+    captures_, sent, silent = services().captures, 0, 0
+    statuses = {name: status for name, _, status in FACTS} | {"rejection": "rejected"}
+    for _ in watch().changes(STREAM_S):
+        capture = captures_.get(capture_id)
+        names = list(capture.facts)[sent:]
+        for name in names:
+            sent += 1
+            at_ms = round((capture.fact_times[name] - capture.created_at).total_seconds() * 1000)
+            fact = {
+                "name": name,
+                "status": statuses[name],
+                "at_ms": at_ms,
+                "value": fact_json(capture.facts[name]),
+            }
+            yield _event(sent, "fact", fact)
+        if capture.finished:
+            yield _event(sent + 1, "end", {"status": capture.status})
+            return
+        silent = 0 if names else silent + 1
+        if silent >= KEEP_ALIVE_S:
+            silent = 0
+            yield ": keep-alive\n\n"
+
+
+def _event(number: int, kind: str, value: object) -> str:
+    return f"id: {number}\nevent: {kind}\ndata: {json.dumps(value)}\n\n"
+
+
+def _own(capture_id: str) -> Capture:
+    try:
+        capture = services().captures.get(capture_id)
+    except LookupError:
+        raise _unknown(capture_id) from None
+    if not may_see(capture.owner):
+        raise _unknown(capture_id)  # the same answer: whether another's capture exists is not told
+    return capture
+
+
+def _unknown(capture_id: str) -> Exception:
+    return problem("not-found", f"You have no capture {capture_id[:40]!r}.")
+
+
+def _fact(capture_id: str, name: str) -> object:
+    capture = _own(capture_id)
+    if name not in capture.facts:
+        raise _not_yet(capture, name)
+    return capture.facts[name]
+
+
+def _not_yet(capture: Capture, name: str) -> Exception:
+    if "rejection" in capture.facts:
+        return problem("not-found", f"This photo was refused and has no {name}: {capture.fact('rejection').reason}")
+    return problem("not-there-yet", f"The {name} is not made yet; the capture is {capture.status}. Ask again soon.")
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(json.dumps(value), status, mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _wait_s() -> int:
+    match = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", request.headers.get("Prefer", ""))
+    return min(int(match.group(1)), MAX_WAIT_S) if match else 0
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise problem("malformed-request", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
+    return key

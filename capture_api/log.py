@@ -1,0 +1,52 @@
+"""/log: the transparency log as C2SP tlog-tiles. Open to all: it holds salted digests and nothing else."""
+
+import re
+
+from flask import Blueprint, Response
+
+from capture_api.problems import problem
+from capture_api.services import services
+
+log = Blueprint("log", __name__, url_prefix="/log")
+
+FULL_WIDTH = 256  # hashes in a full tile, https://c2sp.org/tlog-tiles
+_INDEX = re.compile(r"^(?:x\d{3}/)*\d{3}$")
+
+
+@log.get("/checkpoint")
+def checkpoint() -> Response:
+    """The newest checkpoint: a signed note."""
+    note = services().log.newest_note()
+    if note is None:
+        raise problem("not-there-yet", "The log is empty: register a photo first.")
+    return Response(note, mimetype="text/plain", headers={"Cache-Control": "no-cache"})
+
+
+@log.get("/vkey")
+def vkey() -> Response:
+    """The key that checkpoints are signed with. Take it from a place you trust, not from here alone."""
+    return Response(services().settings.log_vkey_file.read_text(), mimetype="text/plain")
+
+
+@log.get("/tile/<int:level>/<path:place>")
+def tile(level: int, place: str) -> Response:
+    """A tile of hashes; `place` is its number in groups of three digits, with `.p/<width>` when it is partial."""
+    number, width = _place(place)
+    try:
+        hashes = services().log.tile(level, number, width)
+    except LookupError:
+        raise problem("not-found", f"The log has no tile {level}/{place[:80]} yet.") from None
+    return Response(
+        hashes,
+        mimetype="application/octet-stream",
+        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    )
+
+
+def _place(place: str) -> tuple[int, int]:
+    index, partial, width_text = place.partition(".p/")
+    width = int(width_text) if partial and width_text.isascii() and width_text.isdigit() else FULL_WIDTH
+    canonical = _INDEX.match(index) and not index.startswith("x000/") and len(index) < 30
+    if not canonical or (partial and (str(width) != width_text or not 0 < width < FULL_WIDTH)):
+        raise problem("not-found", "A tile's address is /log/tile/<level>/<number>, such as 0/x001/234 or 0/000.p/7.")
+    return int(index.replace("x", "").replace("/", "")), width

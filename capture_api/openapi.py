@@ -1,0 +1,237 @@
+"""The OpenAPI 3.1 document: one row per call, schemas from the same types that the code uses."""
+
+import dataclasses
+import types
+import typing
+from functools import cache
+from typing import Any
+
+from capture_api.body import MAX_METADATA_BYTES, MAX_UPLOAD_BYTES, TYPES, Metadata
+from capture_api.problems import TYPES as PROBLEMS
+from pipeline.record import FACTS, Rejection, Rights
+
+ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The capture's id",
+    "schema": {"type": "string"},
+}
+_HEX = {"type": "string", "pattern": "^[0-9a-f]*$", "description": "bytes as lower-case hex"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One row of the API: what it answers on success, as a media type and a schema, and the problems it may give."""
+
+    method: str
+    path: str
+    summary: str
+    answers: dict[int, tuple[str, Any]]
+    problems: tuple[str, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    body: dict[str, Any] | None = None
+    key: bool = True
+
+
+def _header(name: str, description: str, pattern: str | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_BYTES: dict[str, Any] = {}
+_JSON = "application/json"
+_CAPTURE = (_JSON, _ref("Capture"))
+_OWN = ("no-key", "not-allowed", "not-found")
+_UPLOAD_PROBLEMS = ("empty-upload", "wrong-digest", "malformed-request", "upload-cut-off", "no-key", "not-allowed",
+                    "too-large", "wrong-media-type", "rejected", "unavailable")  # fmt: skip
+_PHOTO = {media_type: {"schema": _BYTES} for media_type in TYPES}
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "contentMediaType": "image/*"}, "metadata": _ref("Metadata")},
+}
+_DIGEST = _header("Content-Digest", "RFC 9530, sha-256. Checked when there; not with multipart.")
+
+CALLS = (
+    Call("post", "/v1/captures",
+         f"Register a photo of at most {MAX_UPLOAD_BYTES} bytes. 202: taken, and durable. 201: with Prefer: wait=N, "
+         "anchored within N seconds. 200: this owner registered these bytes before.",
+         {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE}, (*_UPLOAD_PROBLEMS, "conflict", "invalid-metadata"),
+         (_header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
+          _header("Idempotency-Key", "1 to 255 characters of your choice: a repeat gives the first capture"),
+          _header("Capture-Metadata", f"The metadata as JSON (ASCII, at most {MAX_METADATA_BYTES} bytes), "
+                  "when the body is the photo itself"), _DIGEST),
+         _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": _JSON}}}}),
+    Call("get", "/v1/captures/{id}", "The capture. Facts that are not there yet are null.", {200: _CAPTURE}, _OWN, (ID,)),
+    Call("get", "/v1/captures/{id}/events",
+         "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
+         "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
+    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest.", {200: ("image/*", _BYTES)},
+         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/original", "The upload, untouched (owner only).", {200: ("image/*", _BYTES)}, _OWN,
+         (ID,)),
+    Call("get", "/v1/captures/{id}/thumbnail", "An upright JPEG of at most 512 px, without metadata.",
+         {200: ("image/jpeg", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", _BYTES)},
+         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us.",
+         {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Registers nothing, keeps nothing.",
+         {200: (_JSON, _ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
+         _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
+    Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note.",
+         {200: ("text/plain", {"type": "string"})}, ("not-there-yet",), key=False),
+    Call("get", "/log/vkey", "The public key that checkpoints are signed with.",
+         {200: ("text/plain", {"type": "string"})}, key=False),
+    Call("get", "/log/tile/{level}/{place}", "A tile of the log (C2SP tlog-tiles), immutable.",
+         {200: ("application/octet-stream", _BYTES)}, ("not-found",),
+         ({"name": "level", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}},
+          {"name": "place", "in": "path", "required": True, "schema": {"type": "string"},
+           "description": "such as 000, x001/234 or 000.p/7"}), key=False),
+    Call("get", "/a/{id}", "The public identifier of a published capture: a page, or JSON when asked for.",
+         {200: ("text/html", {"type": "string"})}, ("not-found",), (ID,), key=False),
+    Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", _BYTES)},
+         ("not-found", "not-there-yet"), (ID,), key=False),
+    Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
+    Call("get", "/docs", "This document, for people.", {200: ("text/html", {"type": "string"})}, key=False),
+    Call("get", "/openapi.json", "This document.", {200: (_JSON, {"type": "object"})}, key=False),
+    Call("get", "/healthz", "The process answers.", {200: (_JSON, _ref("Health"))}, key=False),
+    Call("get", "/readyz", "Each engine answers.", {200: (_JSON, _ref("Health"))}, ("no-key", "unavailable")),
+    Call("get", "/metrics", "Prometheus metrics (scope admin).", {200: ("text/plain", {"type": "string"})},
+         ("no-key", "not-allowed")),
+)  # fmt: skip
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for call in CALLS:
+        paths.setdefault(call.path, {})[call.method] = _operation(call)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Capture",
+            "version": "1",
+            "summary": "Registers photos: Content Credentials, fingerprints, copies, a log that is anchored on a chain.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": call.summary,
+        "operationId": f"{call.method} {call.path}",
+        "parameters": list(call.parameters),
+        "responses": {
+            str(status): {"description": "Success", "content": {media_type: {"schema": schema}}}
+            for status, (media_type, schema) in call.answers.items()
+        },
+        "security": [{"key": []}] if call.key else [],
+    }
+    for status, group in _by_status(call.problems).items():
+        content = {"application/problem+json": {"schema": _ref("Problem")}}
+        operation["responses"][str(status)] = {"description": group, "content": content}
+    if call.body:
+        operation["requestBody"] = {"required": True, "content": call.body}
+    return operation
+
+
+def _by_status(names: tuple[str, ...]) -> dict[int, str]:
+    grouped: dict[int, list[str]] = {}
+    for name in names:
+        status, title = PROBLEMS[name]
+        grouped.setdefault(status, []).append(f"{name}: {title}")
+    return {status: "; ".join(sorted(group)) for status, group in sorted(grouped.items())}
+
+
+def _schemas() -> dict[str, Any]:
+    facts = {name: _nullable(_schema(kind)) for name, kind, _ in FACTS}
+    facts["verdict"] = _nullable({"type": "object"})  # with the matches' score as a part of one, see Match
+    capture = {
+        "id": {"type": "string"},
+        "status": {"enum": [*(status for _, _, status in FACTS), "rejected"]},
+        "created_at": {"type": "string", "format": "date-time"},
+        "rights": _schema(Rights),
+        "published": {"type": "boolean"},
+        "keep_location": {"type": "boolean"},
+        **facts,
+        "rejection": _nullable(_schema(Rejection)),
+        "timings": {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "ms since upload",
+        },
+        "links": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
+    return {
+        "Capture": {"type": "object", "required": list(capture), "properties": capture},
+        "Metadata": Metadata.model_json_schema(),
+        "Match": {
+            "type": "object",
+            "required": ["id", "kind", "score", "distance", "evidence"],
+            "properties": {
+                "id": {"type": "string"},
+                "kind": {"enum": ["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]},
+                "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "likeness, not a probability"},
+                "distance": {"type": "integer", "description": "bits that differ"},
+                "evidence": {"type": "object"},
+            },
+        },
+        "Verification": {
+            "type": "object",
+            "required": ["verdict", "matches", "credentials", "note"],
+            "properties": {
+                "verdict": {"enum": ["original", "exact_copy", "near_copy", "contains"]},
+                "matches": {"type": "array", "items": _ref("Match")},
+                "credentials": facts["credentials"],
+                "compared_with": {"type": "integer"},
+                "note": {"type": "string", "description": "what was not checked"},
+            },
+        },
+        "Receipt": {"type": "object", "required": ["version", "capture", "statement", "leaf", "inclusion", "checkpoint"]},
+        "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
+        "Problem": {
+            "type": "object",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": {"enum": [f"/docs#problem-{name}" for name in PROBLEMS]},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string", "description": "what is wrong, and what to do next"},
+            },
+        },
+    }  # fmt: skip
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The JSON schema of a fact type, by the same rules as pipeline.record.encode."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _nullable(_schema(next(k for k in arguments if k is not type(None))))
+    if origin is typing.Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(arguments[0])}
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return {"type": "object", "properties": {name: _schema(hint) for name, hint in hints.items()}}
+    if kind is bytes:
+        return dict(_HEX)
+    return {"type": {str: "string", int: "integer", bool: "boolean"}[kind]}

@@ -1,0 +1,106 @@
+"""Every error as RFC 9457 problem+json: what is wrong, and what to do next. Nobody ever sees a stack trace."""
+
+import json
+import logging
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+
+from pipeline.errors import Conflict, Rejected, Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """An answer that is not a success. `type` is stable: clients may branch on it (docs/api.md lists them)."""
+
+    def __init__(self, status: int, type_: str, title: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.type, self.title, self.detail, self.more = status, type_, title, detail, more
+
+
+# type → (status, title). The documentation and its test are made from this table.
+TYPES: dict[str, tuple[int, str]] = {
+    "empty-upload": (400, "The upload is empty"),
+    "wrong-digest": (400, "The bytes are not those of the Content-Digest"),
+    "malformed-request": (400, "The request cannot be read"),
+    "upload-cut-off": (400, "The upload ended early"),
+    "no-key": (401, "An API key is needed"),
+    "not-allowed": (403, "This key may not do that"),
+    "not-found": (404, "There is no such thing here"),
+    "not-there-yet": (404, "This does not exist yet"),
+    "wrong-method": (405, "This address does not take that method"),
+    "conflict": (409, "This contradicts what is already known"),
+    "too-large": (413, "The upload is too large"),
+    "wrong-media-type": (415, "This is not a kind of photo that Capture takes"),
+    "rejected": (422, "The photo was refused"),
+    "invalid-metadata": (422, "The metadata is not valid"),
+    "internal": (500, "Something here is broken"),
+    "unavailable": (503, "A part of the service is out of reach"),
+}
+
+
+def problem(type_: str, detail: str, **more: Any) -> Problem:
+    """A problem of a known type. Its detail names the fact and says what to do next."""
+    status, title = TYPES[type_]
+    return Problem(status, type_, title, detail, **more)
+
+
+def render(found: Problem) -> Response:
+    """The answer that a client reads."""
+    body = {"type": f"/docs#problem-{found.type}", "title": found.title, "status": found.status,
+            "detail": found.detail, **found.more}  # fmt: skip
+    answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
+    if found.status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="capture"'
+    if found.status == 503:
+        answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def install(app: Flask) -> None:
+    """Turn every exception that reaches the door into a problem."""
+    app.register_error_handler(Problem, render)
+    app.register_error_handler(Rejected, lambda error: render(problem("rejected", str(error))))
+    app.register_error_handler(Conflict, lambda error: render(problem("conflict", str(error))))
+    app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _internal)
+
+
+def _unavailable(error: Unavailable) -> Response:
+    log.error("unavailable: %s", error)
+    # The engine's own words may name hosts and paths: those are for the log.
+    return render(problem("unavailable", "Nothing of this request was kept unless it was acknowledged. Try again."))
+
+
+_BY_STATUS = {
+    400: "malformed-request",
+    404: "not-found",
+    405: "wrong-method",
+    413: "too-large",
+    415: "wrong-media-type",
+}
+
+
+def _http(error: HTTPException) -> Response:
+    if isinstance(error, ClientDisconnected):
+        return render(problem("upload-cut-off", "Fewer bytes came than Content-Length said. Send the photo again."))
+    status = error.code or 500
+    if status not in _BY_STATUS:
+        return render(Problem(status, "malformed-request", error.name, error.description or error.name))
+    detail = {
+        404: f"Nothing is at {request.path}. The calls are listed at /docs.",
+        405: f"{request.path} does not take {request.method}. The calls are listed at /docs.",
+    }.get(status, error.description or error.name)
+    answer = render(problem(_BY_STATUS[status], detail))
+    allowed = getattr(error, "valid_methods", None)
+    if status == 405 and allowed:
+        answer.headers["Allow"] = ", ".join(allowed)
+    return answer
+
+
+def _internal(error: Exception) -> Response:
+    log.exception("unexpected: %s %s", request.method, request.path)
+    return render(problem("internal", "This is our fault and stands in the log. Try again, or tell the operator."))

@@ -1,0 +1,19 @@
+"""The services of the app that answers this request. Below capture_api nothing knows of Flask."""
+
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from capture_api.watch import Watch
+    from wiring import Services
+
+
+def services() -> "Services":
+    """What wiring.py made for this app."""
+    return cast("Services", current_app.extensions["capture"])
+
+
+def watch() -> "Watch":
+    """The one thread that looks for new facts, for all who wait."""
+    return cast("Watch", current_app.extensions["capture_watch"])

@@ -1,0 +1,107 @@
+// The facts in plain words. Nothing is said that the fact does not hold.
+
+import { bytes, count } from "./words.js";
+
+const ORDER = [
+  ["asset", "received", "Received"],
+  ["credentials", "inspected", "Inspected"],
+  ["fingerprint", "fingerprinted", "Fingerprinted"],
+  ["verdict", "matched", "Compared"],
+  ["manifest", "signed", "Signed"],
+  ["leaf", "sealed", "Sealed"],
+  ["inclusion", "logged", "Logged"],
+  ["anchor", "anchored", "Anchored"],
+];
+
+/** The stages' facts in order: [{name, title}]. A rejection is none of them: it may come at any stage. */
+export const STEPS = ORDER.map(([name, , title]) => ({ name, title }));
+/** All names of facts. */
+export const NAMES = [...ORDER.map(([name]) => name), "rejection"];
+/** What a capture is called once it has the fact. */
+export const STATUS = Object.fromEntries([...ORDER, ["rejection", "rejected"]]);
+
+const CREDENTIALS = {
+  none: "It came without Content Credentials.",
+  valid: "It came with intact Content Credentials, from a signer who is on no trust list here.",
+  trusted: "It came with intact Content Credentials from a trusted signer.",
+  invalid: "It came with Content Credentials that do not fit it.",
+  malformed: "It came with Content Credentials that cannot be read.",
+  remote_only: "It only names a place on the web for its Content Credentials; that was not visited.",
+};
+const WORST = {
+  invalid: "Something it was made from has Content Credentials that do not fit.",
+  malformed: "Something it was made from has Content Credentials that cannot be read.",
+  remote_only: "Something it was made from only names a place on the web for its own; that was not visited.",
+  valid: "Something it was made from was signed by somebody on no trust list here.",
+};
+const VERDICTS = {
+  original: "no copy found",
+  exact_copy: "the very same file was registered before",
+  near_copy: "a photo that looks the same was registered before",
+  contains: "it contains a photo that was registered before",
+};
+const KINDS = {
+  exact_copy: "same file", near_copy: "looks the same", contains: "is inside this one",
+  contained_in: "contains this one", shares_region: "shares a part", same_scene: "may show the same scene",
+};
+
+function credentials(fact) {
+  const words = [CREDENTIALS[fact.state] ?? `Its Content Credentials are “${fact.state}”.`];
+  if (fact.signer) words.push(`Signer: ${fact.signer}.`);
+  if (fact.worst !== fact.state && WORST[fact.worst]) words.push(WORST[fact.worst]);
+  if (fact.reason) words.push(sentence(fact.reason));
+  return { text: words.join(" "), attention: ["invalid", "malformed"].includes(fact.worst) };
+}
+
+function fingerprint({ soft_bindings: bindings, quality }) {
+  const made = `${count(bindings.length, "fingerprint")} of its looks.`;
+  return quality < 50
+    ? { text: `${made} It is too flat to recognise altered copies: only the very same file will be found.`, attention: true }
+    : { text: `${made} Altered copies can be found by them.` };
+}
+
+function verdict({ kind, compared_with: others, matches, note }) {
+  const found = VERDICTS[kind] ?? kind;
+  const text = others === 0 && kind === "original"
+    ? "It is the first photo here: there was none to compare it with."
+    : `Compared with ${count(others, "photo")}: ${found}.`;
+  return {
+    text: note ? `${text} ${sentence(note)}` : text,
+    attention: kind !== "original",
+    links: matches.map((match) => ({ href: `/a/${encodeURIComponent(match.id)}`, text: `See it (${KINDS[match.kind] ?? match.kind})` })),
+  };
+}
+
+const SIGNED = { trusted: "and read back without a fault", valid: "and read back intact, but not as trusted" };
+
+function anchor({ block, chain_id: chain, state, local }) {
+  const text = `Block ${block} of chain ${chain} holds the log’s root, and this photo with it.`;
+  if (local) return { text: `${text} Local chain: not independent proof.`, attention: true };
+  return { text: state === "final" ? text : `${text} Included, not final yet.` };
+}
+
+const SENTENCES = {
+  asset: ({ size }) => ({ text: `All ${bytes(size)} arrived and are kept untouched.` }),
+  credentials,
+  fingerprint,
+  verdict,
+  manifest: ({ state }) => ({ text: `Content Credentials with your rights were written into a copy ${SIGNED[state] ?? `(${state})`}.` }),
+  leaf: () => ({ text: "One salted digest now stands for all of this. It gives nothing away." }),
+  inclusion: ({ index, tree_size: size }) => ({ text: `Position ${index} in the log, which had ${count(size, "entry", "entries")} then.` }),
+  anchor,
+};
+
+/** {text, attention, links} for a fact; a fact of an unknown shape is named, never guessed at. */
+export function describe(name, value) {
+  try {
+    return { attention: false, links: [], ...SENTENCES[name](value) };
+  } catch {
+    return { text: "Done.", attention: false, links: [] };
+  }
+}
+
+/** A reason from the service as a sentence. */
+export function sentence(text) {
+  const whole = text.trim();
+  return whole.charAt(0).toUpperCase() + whole.slice(1) + (/[.!?]$/.test(whole) ? "" : ".");
+}

@@ -1,0 +1,47 @@
+// What can go wrong, in words: what happened, why, and what to do next.
+
+/** An answer that is no success (RFC 9457), or none at all (status 0). */
+export class Problem extends Error {
+  constructor(status, { title = "", detail = "" } = {}) {
+    super(detail || title);
+    Object.assign(this, { status, title, detail });
+  }
+
+  /** From an answer's body, which may be anything when something stands between us and the service. */
+  static parse(status, text) {
+    try {
+      const body = JSON.parse(text);
+      return new Problem(status, body && typeof body === "object" ? body : {});
+    } catch {
+      return new Problem(status);
+    }
+  }
+}
+
+const WORDS = {
+  0: ["The connection was lost", "The service did not answer.",
+    "Check your network and try again. The same photo is never registered twice, so trying again is safe."],
+  400: ["The upload did not arrive well", "", "Try again. If that does not help, choose another photo."],
+  401: ["The key was not accepted", "", "Enter the key again: it stands in the file data/api-key."],
+  403: ["This key may not register photos", "", "Ask whoever runs this service for a key with the scope “capture”."],
+  404: ["It is not here", "", "Register the photo again."],
+  409: ["This contradicts what is already known", "", "Tell whoever runs this service."],
+  413: ["The photo is too large", "", "Choose a smaller photo, or save it smaller first."],
+  415: ["This is not a photo that can be registered", "", "Choose a photo, such as a JPEG, PNG, WebP or HEIC file."],
+  422: ["The photo or its details were refused", "", "Change what the message names, or choose another photo."],
+  429: ["Too many at once", "", "Wait a minute, then try again."],
+  503: ["A part of the service is out of reach", "", "Wait a moment, then try again."],
+};
+const BROKEN = ["Something in the service is broken", "It answered with an error.", "Try again in a moment. Nothing you entered is lost."];
+const FUTILE = [401, 403, 409, 413, 415, 422]; // the same again gives the same answer
+
+/** {title, detail, next, retry} for a person. `retry`: whether the same request may succeed later. */
+export function explain(problem) {
+  const [title, detail, next] = WORDS[problem.status] ?? BROKEN;
+  return {
+    title: problem.title || title,
+    detail: problem.detail || detail,
+    next,
+    retry: !FUTILE.includes(problem.status),
+  };
+}

@@ -1,0 +1,203 @@
+"""The `capture` command."""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from pipeline.errors import Conflict, Rejected, Unavailable
+from wiring import Services, SettingError, Settings, load_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WAIT_S = 30
+TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".dng": "x-adobe-dng"}
+
+
+def _explained(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what can go wrong into one sentence and an exit code; nobody sees a stack trace."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from supervisor.home import AlreadyRunning
+        from supervisor.supervise import StartFailed
+
+        try:
+            return command(*args, **kwargs)
+        except (SettingError, Rejected, Unavailable, Conflict, AlreadyRunning, StartFailed, LookupError) as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+def _settings() -> Settings:
+    return load_settings(os.environ)
+
+
+def _services() -> Services:
+    settings = _settings()
+    if not settings.keys.exists():
+        raise SettingError(f"there is no service in {settings.home} yet: start it once with `capture up`")
+    return Services(settings)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option("0.1.0", prog_name="capture")
+def main() -> None:
+    """Registers photos: Content Credentials, fingerprints, copies, a log that is anchored on a chain."""
+
+
+@main.command()
+@_explained
+def up() -> None:
+    """Run the whole service here until Ctrl-C."""
+    from supervisor.system import up as run
+
+    run(_settings())
+
+
+@main.command()
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="Write the receipt to this file.")
+@click.option("--creator", help="Who made the photo.")
+@click.option("--licence", help="A preset's name or an https URL.")
+@click.option("--ai-training", type=click.Choice(["allowed", "not_allowed", "ask"]))
+@_explained
+def register(photo: Path, receipt: Path | None, **rights: str | None) -> None:
+    """Register a photo with the service that runs here, and wait until it is anchored."""
+    media_type = "image/" + TYPES.get(photo.suffix.lower(), photo.suffix.lower().lstrip("."))
+    metadata = {"rights": {name: value for name, value in rights.items() if value}}
+    headers = {"Content-Type": media_type, "Prefer": f"wait={WAIT_S}", "Capture-Metadata": json.dumps(metadata)}
+    capture = json.loads(_ask("/v1/captures", photo.read_bytes(), headers))
+    click.echo(f"{capture['id']}  {capture['status']}  {(capture['verdict'] or {}).get('kind', '')}")
+    if receipt:
+        receipt.write_bytes(_ask(capture["links"]["receipt"]))
+        click.echo(f"receipt: {receipt}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@_explained
+def verify(arguments: tuple[str, ...]) -> None:
+    """Check a receipt and a photo, offline: capture verify RECEIPT PHOTO [--key VKEY] [--rpc URL]."""
+    from ledger.verify import main as run
+
+    given = list(arguments)
+    own_key = _settings().log_vkey_file
+    if "--key" not in given and "--help" not in given and own_key.exists():
+        given += ["--key", str(own_key)]
+    sys.exit(run(given))
+
+
+@main.group()
+def keys() -> None:
+    """API keys: only their digests are stored."""
+
+
+@keys.command("add")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, default=["capture"], show_default=True,
+              help="capture, review or admin; may be repeated.")  # fmt: skip
+@click.option("--rights", default="{}", help="Default rights for uploads with this key, as JSON.")
+@_explained
+def keys_add(name: str, scopes: tuple[str, ...], rights: str) -> None:
+    """Make a key for a new owner and print it, this once."""
+    from pipeline.record import Rights
+    from rights.terms import parse_rights
+
+    try:
+        defaults = parse_rights(json.loads(rights), Rights())
+        click.echo(_services().add_key(name, frozenset(scopes), defaults))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@keys.command("list")
+@_explained
+def keys_list() -> None:
+    """Show all keys' ids, owners and scopes."""
+    for key in _services().keys.all():
+        state = "revoked" if key.revoked else "valid"
+        click.echo(f"{key.id}  {state:8}{key.owner}  0x{key.owner_address.hex()}  {' '.join(sorted(key.scopes))}  {key.name}")
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@_explained
+def keys_revoke(key_id: str) -> None:
+    """Refuse a key from now on."""
+    if not _services().keys.revoke(key_id):
+        raise click.ClickException(f"no valid key has the id {key_id}; `capture keys list` shows them")
+    click.echo(f"{key_id} is revoked")
+
+
+@main.group()
+def chain() -> None:
+    """The chain that the log is anchored on."""
+
+
+@chain.command("deploy")
+@_explained
+def chain_deploy() -> None:
+    """Deploy the log contract on CAPTURE_CHAIN_URL with CAPTURE_CHAIN_KEY_FILE and print its address."""
+    from ledger.chain import deploy
+
+    services = _services() if _settings().keys.exists() else Services(_settings())
+    if services.settings.chain_url is None:
+        raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
+    click.echo(deploy(services.settings.chain_url, services.chain_key()))
+
+
+@main.command()
+@_explained
+def doctor() -> None:
+    """Ask each engine of the service that runs here whether it is well."""
+    broken = False
+    services = _services()
+    checks: dict[str, Callable[[], Any]] = {
+        "api": lambda: _ask("/readyz"),
+        "database": services.captures.counts,
+        "blobs": services.blobs.check,
+        "queue": services.bell.check,
+        "chain": services.check_chain,
+        "log": services.log.check,
+    }
+    for name, check in checks.items():
+        began = time.perf_counter()
+        try:
+            check()
+            click.echo(f"ok      {name:10}{(time.perf_counter() - began) * 1000:.0f} ms")
+        except (Unavailable, Conflict, SettingError, click.ClickException) as error:
+            broken = True
+            click.echo(f"broken  {name:10}{error}")
+    sys.exit(1 if broken else 0)
+
+
+def _ask(path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
+    from supervisor.system import address
+
+    settings = _settings()
+    key = settings.api_key_file.read_text().strip() if settings.api_key_file.exists() else ""
+    wanted = urllib.request.Request(  # noqa: S310 - our own address, always http
+        address(settings) + path, body, {"Authorization": f"Bearer {key}", **(headers or {})}
+    )
+    try:
+        with urllib.request.urlopen(wanted, timeout=WAIT_S + 10) as answer:  # noqa: S310
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise click.ClickException(json.loads(error.read()).get("detail", str(error))) from None
+    except OSError:
+        raise click.ClickException(f"nothing answers at {address(settings)}: start it with `capture up`") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The leaf: ten 32-byte words that commit to one capture, so that every language digests the same 320 bytes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import Rejected
+
+WORD_BYTES = 32
+TAG = b"capture/leaf/v1".ljust(WORD_BYTES, b"\0")  # a change of meaning of any word takes a new version
+OWNER_BYTES = 20  # an Ethereum address
+LEAF_PREFIX = b"\0"  # RFC 9162 section 2.1.1: leaves and nodes are digested under different prefixes
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the ten words say. Digests are SHA-256; `captured_at` is in unix seconds, when the upload was taken."""
+
+    salt: bytes
+    upload: bytes
+    manifest: bytes
+    fingerprint: bytes
+    owner: bytes
+    terms: bytes
+    parents: bytes
+    captured_at: int
+
+
+def statement(
+    *,
+    salt: bytes,
+    upload: bytes,
+    manifest: bytes,
+    fingerprint: bytes,
+    owner: bytes,
+    terms: bytes,
+    parents: bytes,
+    captured_at: int,
+) -> tuple[bytes, ...]:
+    """The ten words: tag, salt, upload, manifest, fingerprint, owner, terms, parents, capture time, reserved.
+
+    `owner` has 20 bytes and is padded on the left, as the chain does; the others have 32. `parents` is 32 zero
+    bytes for a photo that was made from no other. Raises Rejected for a wrong length or a time outside uint64.
+    """
+    digests = {"salt": salt, "upload": upload, "manifest": manifest, "fingerprint": fingerprint,
+               "terms": terms, "parents": parents}  # fmt: skip
+    for name, digest in digests.items():
+        if len(digest) != WORD_BYTES:
+            raise Rejected(f"{name} has {len(digest)} bytes, not {WORD_BYTES}")
+    if len(owner) != OWNER_BYTES:
+        raise Rejected(f"owner has {len(owner)} bytes, not {OWNER_BYTES}")
+    if not 0 <= captured_at < 2**64:
+        raise Rejected(f"the capture time {captured_at} is not unix seconds")
+    return (
+        TAG, salt, upload, manifest, fingerprint, owner.rjust(WORD_BYTES, b"\0"), terms, parents,
+        captured_at.to_bytes(WORD_BYTES, "big"), bytes(WORD_BYTES),
+    )  # fmt: skip
+
+
+def leaf_digest(words: Sequence[bytes]) -> bytes:
+    """SHA-256(0x00 || words), the RFC 9162 leaf hash. Raises Rejected unless there are ten words of 32 bytes."""
+    if len(words) != 10 or any(len(word) != WORD_BYTES for word in words):
+        raise Rejected(f"a statement has ten words of {WORD_BYTES} bytes, not {[len(word) for word in words]}")
+    return hashlib.sha256(LEAF_PREFIX + b"".join(words)).digest()
+
+
+def parse(words: Sequence[bytes]) -> Statement:
+    """The named view of ten words, the inverse of `statement`. Raises Rejected for words it could not have made."""
+    leaf_digest(words)  # checks the lengths
+    tag, salt, upload, manifest, fingerprint, owner, terms, parents, captured_at, reserved = words
+    if tag != TAG:
+        raise Rejected(f"the tag is {tag.hex()}: this is no statement of version 1")
+    if any(owner[:-OWNER_BYTES]) or any(captured_at[:-8]) or any(reserved):
+        raise Rejected("the padding of the owner, the capture time or the reserved word is not zero")
+    return Statement(
+        salt=salt, upload=upload, manifest=manifest, fingerprint=fingerprint, owner=owner[-OWNER_BYTES:],
+        terms=terms, parents=parents, captured_at=int.from_bytes(captured_at, "big"),
+    )  # fmt: skip

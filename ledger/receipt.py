@@ -1,0 +1,62 @@
+"""The receipt: everything that a stranger needs to check one capture without asking anybody."""
+
+from typing import Any, Protocol
+
+from ledger.tree import Hashes, inclusion_proof
+from pipeline.record import Anchor, Capture, Inclusion, Leaf, encode
+
+VERSION = 1
+NOT_ANCHORED = "not anchored on a chain yet: ask for this receipt again later"
+LOCAL_CHAIN = "local chain: not independent proof"
+
+
+class Log(Hashes, Protocol):
+    """The log, for proofs at the size that was anchored."""
+
+    def checkpoint(self, size: int) -> str:
+        """The note of the checkpoint at this size. Raises LookupError."""
+
+
+def receipt(capture: Capture, log: Log) -> dict[str, Any]:
+    """The receipt as JSON values, version 1. Raises LookupError until the capture is in the log.
+
+    Digests are hex without prefix, chain values have 0x. Only what the statement commits to is in it, and what
+    helps to find that; `inclusion` and `checkpoint` are those of the anchored tree as soon as there is an anchor,
+    so that the root that the proof leads to is the one on the chain. `anchor` is null and `note` says so before.
+    """
+    leaf: Leaf = capture.fact("leaf")
+    anchor: Anchor | None = capture.facts.get("anchor")
+    inclusion = _inclusion(capture.fact("inclusion"), anchor, log)
+    document = {
+        "version": VERSION,
+        "capture": capture.id,
+        "statement": encode(leaf.statement),
+        "leaf": leaf.digest.hex(),
+        "inclusion": {
+            "index": inclusion.index, "tree_size": inclusion.tree_size, "proof": encode(inclusion.proof),
+        },
+        "checkpoint": inclusion.checkpoint,
+        "anchor": encode(anchor),
+        "asset": encode(capture.fact("asset")),
+        "manifest": _manifest(encode(capture.fact("manifest"))),
+        "rights": encode(capture.request.rights),
+    }  # fmt: skip
+    return document | _note(anchor)
+
+
+def _inclusion(logged: Inclusion, anchor: Anchor | None, log: Log) -> Inclusion:
+    if anchor is None or anchor.tree_size == logged.tree_size:
+        return logged
+    proof = inclusion_proof(logged.index, anchor.tree_size, log)
+    return Inclusion(logged.index, anchor.tree_size, proof, log.checkpoint(anchor.tree_size))
+
+
+def _manifest(fact: dict[str, Any]) -> dict[str, Any]:
+    # Not the signed file's digest: the statement does not commit to it, so nobody could check it.
+    return {name: fact[name] for name in ("sha256", "size", "label", "signer")}
+
+
+def _note(anchor: Anchor | None) -> dict[str, str]:
+    if anchor is None:
+        return {"note": NOT_ANCHORED}
+    return {"note": LOCAL_CHAIN} if anchor.local else {}

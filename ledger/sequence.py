@@ -1,0 +1,121 @@
+"""Sequencing: waiting leaves get their place in the log, and a signed checkpoint that covers them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ledger import checkpoint
+from ledger.checkpoint import CheckpointSigner
+from ledger.tree import EMPTY_ROOT, Hashes, Tiles, Tree, append_tiles, consistency_proof
+from pipeline.errors import Conflict, Rejected
+from pipeline.record import Anchor, Inclusion
+
+
+class Records(Hashes, Protocol):
+    """Where the log is stored."""
+
+    def newest(self) -> tuple[int, bytes] | None:
+        """Size and root of the newest checkpoint; None before the first."""
+
+    def checkpoint(self, size: int) -> str:
+        """The note of the checkpoint at this size. Raises LookupError."""
+
+    def waiting(self, limit: int) -> Sequence[tuple[str, bytes]]:
+        """Capture ids and leaf digests that have no place yet, in the order in which they came."""
+
+    def append(
+        self, old_size: int, placed: Sequence[tuple[str, Inclusion]], tiles: Mapping[tuple[int, int], bytes],
+        root: bytes,
+    ) -> None:  # fmt: skip
+        """Write positions, tiles, checkpoint and `inclusion` facts in one transaction, or nothing of it.
+
+        Raises Unavailable when the log is not at `old_size` any more.
+        """
+
+
+class AnchorRecords(Records, Protocol):
+    """Where the log and its anchors are stored."""
+
+    def unanchored(self, tree_size: int) -> Sequence[str]: ...
+
+    def record_anchor(self, anchor: Anchor) -> int: ...
+
+
+def sequence(records: Records, signer: CheckpointSigner, limit: int) -> int:
+    """Give up to `limit` waiting leaves their place in the log; how many, 0 when none waits.
+
+    A crash leaves either everything or nothing, and the next call goes on: start-up is the same path. Raises
+    Conflict when the stored tree is not the one of the newest checkpoint, Unavailable when another was quicker.
+    """
+    size, _ = resume(records, signer)
+    waiting = records.waiting(limit)
+    if not waiting:
+        return 0
+    tiles = append_tiles(size, [digest for _, digest in waiting], records)
+    grown = Tree(size + len(waiting), _Grown(tiles, records))
+    root = grown.root()
+    note = signer.sign(grown.size, root)
+    placed = [
+        (capture_id, Inclusion(index, grown.size, grown.inclusion_proof(index), note))
+        for index, (capture_id, _) in enumerate(waiting, start=size)
+    ]
+    records.append(size, placed, tiles, root)
+    return len(placed)
+
+
+def resume(records: Records, signer: CheckpointSigner) -> tuple[int, bytes]:
+    """Size and root of the log as it stands, after checking that tiles, newest checkpoint and key belong together.
+
+    Raises Conflict when they do not: going on would fork the log.
+    """
+    newest = records.newest()
+    if newest is None:
+        return 0, EMPTY_ROOT
+    size, root = newest
+    held = Tree(size, records).root()
+    if held != root:
+        raise Conflict(
+            f"the tiles give the root {held.hex()} at size {size}, the checkpoint says {root.hex()}: "
+            "restore the database from a backup"
+        )
+    try:
+        signed = checkpoint.verify(records.checkpoint(size), str(signer.vkey))
+    except Rejected as rejected:
+        raise Conflict(f"the newest checkpoint is not by this key ({rejected}): restore the log's key file") from None
+    if (signed.size, signed.root) != newest:
+        raise Conflict(f"the note at size {size} says {signed.size} and {signed.root.hex()}: restore the database")
+    return newest
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log as the anchorer sees it: what to anchor, the proof that the contract asks for, and whom it serves."""
+
+    records: AnchorRecords
+
+    def newest(self) -> tuple[int, bytes] | None:
+        """Size and root of the newest checkpoint; None before the first."""
+        return self.records.newest()
+
+    def consistency_proof(self, old: int, new: int) -> tuple[bytes, ...]:
+        """The proof that the log of `new` leaves begins with that of `old`; empty from 0 and when they are equal."""
+        return consistency_proof(old, new, self.records)
+
+    def unanchored(self, tree_size: int) -> Sequence[str]:
+        """Captures among the first `tree_size` leaves that have no anchor."""
+        return self.records.unanchored(tree_size)
+
+    def record_anchor(self, anchor: Anchor) -> int:
+        """Write the `anchor` fact of every capture that this anchor is the first to cover; how many."""
+        return self.records.record_anchor(anchor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """The tiles after an append that is not stored yet."""
+
+    tiles: Tiles
+    stored: Hashes
+
+    def tile(self, level: int, number: int) -> bytes:
+        return self.tiles.get((level, number)) or self.stored.tile(level, number)

@@ -1,0 +1,182 @@
+"""The stages in their order. `advance` runs those whose facts are missing: the same path at first and after a crash."""
+
+import secrets
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.canonical import digest_of
+from pipeline.errors import Rejected
+from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Received, SigningOrder
+from pipeline.record import (
+    Capture,
+    Credentials,
+    Fingerprint,
+    Leaf,
+    Manifest,
+    Rejection,
+    Verdict,
+    encode,
+)
+
+NO_PARENTS = bytes(32)  # the statement's word for a photo that was made from no other
+
+
+class DerivedBlobs(Blobs, Protocol):
+    """A blob store that also takes what the stages make."""
+
+    def put(self, content: bytes) -> Received: ...
+
+    def put_file(self, path: Path) -> Received: ...
+
+
+class Services(Protocol):
+    """What a stage may reach. wiring.py makes one."""
+
+    @property
+    def blobs(self) -> DerivedBlobs: ...
+
+    @property
+    def captures(self) -> Captures: ...
+
+    @property
+    def index(self) -> Index: ...
+
+    @property
+    def domains(self) -> Domains: ...
+
+
+@dataclass
+class Work:
+    """One capture on the bench: its facts so far, its file, and the picture, which is decoded at most once."""
+
+    services: Services
+    capture: Capture
+    photo: Path
+    _picture: Picture | None = field(default=None)
+
+    @property
+    def picture(self) -> Picture:
+        """The decoded photo. Raises Rejected when it cannot be decoded."""
+        if self._picture is None:
+            self._picture = self.services.domains.decode(self.photo)
+        return self._picture
+
+
+def inspect(work: Work) -> Credentials:
+    """What Content Credentials came with the upload."""
+    return work.services.domains.inspect(work.photo, work.capture.fact("asset").media_type)
+
+
+def fingerprint(work: Work) -> Fingerprint:
+    """Every soft binding of the photo."""
+    return work.services.domains.fingerprint(work.picture)
+
+
+def match(work: Work) -> Verdict:
+    """How the photo stands to those whose fingerprints were committed before its own.
+
+    Commit first, then search what is older: of two copies uploaded at once, exactly one is the original, and a
+    stage that runs twice finds the same.
+    """
+    before = work.services.index.position(work.capture.id)
+    asset = work.capture.fact("asset")
+    return work.services.domains.judge(work.capture.fact("fingerprint"), asset.sha256, before)
+
+
+def sign(work: Work) -> Manifest:
+    """The photo with its signed manifest, stored; the manifest's digest goes into the leaf."""
+    capture, blobs = work.capture, work.services.blobs
+    order = SigningOrder(
+        asset=capture.fact("asset"),
+        credentials=capture.fact("credentials"),
+        fingerprint=capture.fact("fingerprint"),
+        verdict=capture.fact("verdict"),
+        rights=capture.request.rights,
+        thumbnail=work.picture.thumbnail,
+        keep_location=capture.request.keep_location,
+        registered_at=capture.created_at,
+    )
+    with tempfile.TemporaryDirectory(prefix="capture-sign-") as folder:
+        path = Path(folder) / "signed"
+        signed = work.services.domains.sign(work.photo, path, order)
+        file = blobs.put_file(path)
+    store = blobs.put(signed.store)
+    thumbnail = blobs.put(order.thumbnail)
+    return Manifest(
+        sha256=store.sha256,
+        size=store.size,
+        label=signed.label,
+        signed_sha256=file.sha256,
+        signed_size=file.size,
+        signed_media_type=signed.media_type,
+        signer=signed.signer,
+        # Signing reads the file back and raises unless our own signature is trusted.
+        state="trusted",
+        thumbnail_sha256=thumbnail.sha256,
+    )
+
+
+def seal(work: Work) -> Leaf:
+    """The salted commitment to all of the above. A fresh salt each time: only the one that is committed counts."""
+    capture = work.capture
+    statement, digest = work.services.domains.commit(
+        {
+            "salt": secrets.token_bytes(32),
+            "upload": capture.fact("asset").sha256,
+            "manifest": capture.fact("manifest").sha256,
+            "fingerprint": digest_of(encode(capture.fact("fingerprint"))),
+            "owner": capture.owner_address,
+            "terms": work.services.domains.terms_id(capture.request.rights),
+            "parents": NO_PARENTS,
+            "captured_at": int(capture.created_at.timestamp()),
+        }
+    )
+    return Leaf(statement=statement, digest=digest)
+
+
+STAGES: tuple[tuple[str, Callable[[Work], Any]], ...] = (
+    ("credentials", inspect),
+    ("fingerprint", fingerprint),
+    ("verdict", match),
+    ("manifest", sign),
+    ("leaf", seal),
+)
+
+
+def advance(
+    services: Services,
+    capture_id: str,
+    token: str | None,
+    around: Callable[[str], AbstractContextManager[None]],
+) -> Capture:
+    """Run every photo stage whose fact is missing and return the capture: sealed, or rejected with its reason.
+
+    `token` is the lease under which the facts are written; `around(stage)` is entered for each stage, the write of
+    its fact included (timing, fault injection). Raises Unavailable (try later) and Conflict (stop).
+    """
+    capture = services.captures.get(capture_id)
+    if capture.finished or "leaf" in capture.facts:
+        return capture
+    with services.blobs.local(capture.fact("asset").sha256) as photo:
+        work = Work(services, capture, photo)
+        for name, stage in STAGES:
+            if name in work.capture.facts:
+                continue
+            with around(stage.__name__):
+                name, fact = _attempt(name, stage, work)
+                services.captures.put(capture_id, name, fact, token)
+            work.capture = services.captures.get(capture_id)
+            if work.capture.finished:
+                break
+    return work.capture
+
+
+def _attempt(name: str, stage: Callable[[Work], Any], work: Work) -> tuple[str, Any]:
+    try:
+        return name, stage(work)
+    except Rejected as rejected:
+        return "rejection", Rejection(stage=stage.__name__, reason=str(rejected))

@@ -1,0 +1,100 @@
+"""The queue as a bell: it says that there is work, and nothing is lost with it (docs/why-002-the-queue-is-a-bell.md)."""
+
+import json
+import logging
+import secrets
+from typing import Any
+
+import redis
+import rq
+from rq.serializers import JSONSerializer
+
+from pipeline.errors import Unavailable
+
+PHOTOS, LEDGER = "photos", "ledger"
+PHOTO_JOB, COMPARE_JOB, LEDGER_JOB = "workers.jobs.photo", "workers.jobs.compare", "workers.jobs.ledger"
+PHOTO_TIMEOUT_S = 120  # a job runs five stages; each renews its own lease of 30 s
+LEDGER_TIMEOUT_S = 600
+_PENDING = "capture:ledger-pending"
+
+log = logging.getLogger(__name__)
+
+
+class Bell:
+    """Rings for the workers through RQ. Jobs carry ids as JSON, never pickle: who can write here cannot run code."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
+        # A question waits longer for its answer than any command of ours may take.
+        self._patient = redis.Redis.from_url(url, socket_timeout=60, socket_connect_timeout=1)
+        self._queues = {
+            name: rq.Queue(name, connection=self.connection, serializer=JSONSerializer) for name in (PHOTOS, LEDGER)
+        }
+
+    def photo(self, capture_id: str) -> None:
+        """A capture waits for its stages."""
+        self._ring(PHOTOS, PHOTO_JOB, PHOTO_TIMEOUT_S, capture_id)
+
+    def ledger(self) -> None:
+        """Leaves wait for the log. One ring is enough for all of them until the ledger worker has heard it."""
+        try:
+            if self.connection.set(_PENDING, "1", nx=True, ex=5):
+                self._ring(LEDGER, LEDGER_JOB, LEDGER_TIMEOUT_S)
+        except redis.RedisError as error:
+            _unheard(LEDGER, error)
+
+    def ask(self, loan: str, sha256: str, media_type: str, timeout_s: int) -> dict[str, Any]:
+        """Let a photo worker compare a lent photo, before all other work, and wait for its answer.
+
+        Raises Unavailable when none comes in time.
+        """
+        reply = f"capture:reply:{secrets.token_hex(16)}"
+        try:
+            self._queues[PHOTOS].enqueue_call(
+                COMPARE_JOB, args=(loan, sha256, media_type, reply), timeout=timeout_s, ttl=timeout_s,
+                result_ttl=0, failure_ttl=3600, at_front=True,
+            )  # fmt: skip
+            answer = self._patient.blpop([reply], timeout=timeout_s)
+        except redis.RedisError as error:
+            raise Unavailable(f"the queue did not answer: {error}") from error
+        if answer is None:
+            raise Unavailable(f"no photo worker answered within {timeout_s} s")
+        return dict(json.loads(answer[1]))
+
+    def reply(self, reply: str, answer: dict[str, Any]) -> None:
+        """Answer a question of `ask`."""
+        with self.connection.pipeline() as pipe:
+            pipe.rpush(reply, json.dumps(answer))
+            pipe.expire(reply, 60)
+            pipe.execute()
+
+    def heard(self) -> None:
+        """The ledger worker begins: leaves that come from now on need a new ring."""
+        self.connection.delete(_PENDING)
+
+    def length(self, name: str) -> int:
+        """Jobs that wait in a queue. Raises Unavailable."""
+        try:
+            return int(self._queues[name].count)
+        except redis.RedisError as error:
+            raise Unavailable(f"the queue did not answer: {error}") from error
+
+    def check(self) -> None:
+        """Raise Unavailable when the queue does not answer."""
+        self.length(PHOTOS)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.connection.close()
+        self._patient.close()
+
+    def _ring(self, queue: str, job: str, timeout_s: int, *args: str) -> None:
+        try:
+            self._queues[queue].enqueue_call(job, args=args, timeout=timeout_s, result_ttl=0, failure_ttl=3600)
+        except redis.RedisError as error:
+            _unheard(queue, error)
+
+
+def _unheard(queue: str, error: Exception) -> None:
+    # The record is in the database; the sweeper rings again. A request never fails for the queue's sake.
+    log.warning("the %s queue was not rung: %s", queue, error)

@@ -1,0 +1,248 @@
+"""Captures and their facts, in the database. A fact is written once, and the rows derived from it in the same commit."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from pipeline.canonical import canonical_bytes
+from pipeline.errors import Conflict, Unavailable
+from pipeline.record import FACT_TYPES, Asset, Capture, Fingerprint, Leaf, Request, decode, encode
+from store.database import Database, as_moment, now_text
+from store.schema import captures, facts, fingerprints, log_leaves
+
+PDQ = "pdq256-v1"  # the soft binding that the index scans
+LEASE_MS = 30_000  # the longest that one stage may take; every fact renews it
+RING_AGAIN_MS = 20_000  # after a ring that nobody answered, for example because the queue lost it
+
+
+class CaptureRecords:
+    """The record of every capture (port: pipeline.ports.Captures)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset) -> str:
+        """Commit a new capture with its `asset` fact; bytes this owner registered before give the older id."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    captures.insert().values(
+                        id=capture_id, owner=owner, owner_address=owner_address, sha256=asset.sha256,
+                        created_at=now_text(), request=_text(encode(request)), finished=False,
+                        ring_at_ms=_now_ms() + RING_AGAIN_MS,
+                    )
+                )  # fmt: skip
+                write_fact(connection, capture_id, "asset", asset)
+            return capture_id
+        except IntegrityError:
+            # Two uploads of the same bytes at once: the database lets one through, the other gets its id.
+            return self.of(owner, asset.sha256)
+
+    def of(self, owner: str, sha256: bytes) -> str:
+        """The id of this owner's capture of these bytes. Raises LookupError."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                sa.select(captures.c.id).where(captures.c.owner == owner, captures.c.sha256 == sha256)
+            ).scalar()
+        if found is None:
+            raise LookupError(f"{owner} has no capture of {sha256.hex()}")
+        return str(found)
+
+    def get(self, capture_id: str) -> Capture:
+        """The capture with all its facts. Raises LookupError."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(captures).where(captures.c.id == capture_id)).first()
+            if row is None:
+                raise LookupError(f"no capture {capture_id}")
+            written = connection.execute(
+                sa.select(facts.c.name, facts.c.value, facts.c.created_at)
+                .where(facts.c.capture_id == capture_id)
+                .order_by(facts.c.number)
+            ).all()
+        return Capture(
+            id=row.id,
+            owner=row.owner,
+            owner_address=bytes(row.owner_address),
+            created_at=as_moment(row.created_at),
+            request=decode(Request, json.loads(row.request)),
+            facts={name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written},
+            fact_times={name: as_moment(moment) for name, _, moment in written},
+        )
+
+    def put(self, capture_id: str, name: str, fact: Any, token: str | None = None) -> None:
+        """Write one fact durably. The same again is fine; another value raises Conflict.
+
+        With a lease's `token`: raises Unavailable when somebody else holds the capture now, and renews the lease.
+        """
+        with self._database.write() as connection:
+            if token:
+                _renew(connection, capture_id, token)
+            write_fact(connection, capture_id, name, fact)
+
+    def newest_fact(self) -> int:
+        """A number that grows whenever any fact is written: a cheap bell for those who wait."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(sa.func.max(facts.c.number))).scalar() or 0
+
+    def recent(self, owner: str, limit: int) -> list[str]:
+        """The owner's newest captures."""
+        with self._database.read() as connection:
+            query = sa.select(captures.c.id).where(captures.c.owner == owner)
+            return list(connection.execute(query.order_by(captures.c.number.desc()).limit(limit)).scalars())
+
+    # -- work ---------------------------------------------------------------------------------------------------
+
+    def lease(self, capture_id: str, holder: str) -> str | None:
+        """Take the capture to work on it: a token, or None while another holds it or nothing is left to do."""
+        token, now = f"{holder}:{secrets.token_hex(8)}", _now_ms()
+        with self._database.write() as connection:
+            taken = connection.execute(
+                captures.update()
+                .where(captures.c.id == capture_id, *_OPEN, captures.c.lease_until_ms <= now)
+                .values(lease_token=token, attempts=captures.c.attempts + 1, **_until(now + LEASE_MS))
+            )
+        return token if taken.rowcount else None
+
+    def release(self, capture_id: str, token: str, retry_in_s: int = 0) -> None:
+        """Give the capture back after a clean end, which is no failed attempt; the sweeper rings in `retry_in_s`."""
+        self._update(
+            captures.c.id == capture_id, captures.c.lease_token == token,
+            lease_token=None, lease_until_ms=0, ring_at_ms=_now_ms() + retry_in_s * 1000, attempts=0,
+        )  # fmt: skip
+
+    def release_all(self, holder: str) -> int:
+        """Free what a worker held that is known to be dead; how many. Called by its successor at its start."""
+        with self._database.write() as connection:
+            freed = connection.execute(
+                captures.update()
+                .where(captures.c.lease_token.startswith(f"{holder}:", autoescape=True))
+                .values(lease_token=None, **_until(0))
+            )
+        return freed.rowcount
+
+    def hold(self, capture_id: str, problem: str) -> None:
+        """Stop all work on a capture until a person has looked: a Conflict is never retried."""
+        self._update(captures.c.id == capture_id, problem=problem)
+
+    def attempts(self, capture_id: str) -> int:
+        """How often work was begun since the last fact or clean end: only crashes leave it above one."""
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(captures.c.attempts).where(captures.c.id == capture_id))
+            return int(found.scalar_one())
+
+    def take_waiting(self, limit: int) -> list[str]:
+        """Captures that wait for a photo worker and whose time to ring has come, oldest first.
+
+        They are taken off this list for `RING_AGAIN_MS`: a long queue is not made longer at every sweep.
+        """
+        now = _now_ms()
+        sealed = sa.exists().where(facts.c.capture_id == captures.c.id, facts.c.name == "leaf")
+        query = sa.select(captures.c.id).where(*_OPEN, captures.c.ring_at_ms <= now, ~sealed)
+        with self._database.read() as connection:
+            ids = list(connection.execute(query.order_by(captures.c.number).limit(limit)).scalars())
+        if ids:
+            self._update(captures.c.id.in_(ids), ring_at_ms=now + RING_AGAIN_MS)
+        return ids
+
+    def counts(self) -> dict[str, int]:
+        """How many captures there are: all, open, held by a problem."""
+        with self._database.read() as connection:
+            total, open_, held = connection.execute(
+                sa.select(
+                    sa.func.count(), sa.func.count().filter(captures.c.finished.is_(False)),
+                    sa.func.count().filter(captures.c.problem.is_not(None)),
+                ).select_from(captures)
+            ).one()  # fmt: skip
+        return {"all": total, "open": open_, "held": held}
+
+    def referenced(self, sha256: bytes) -> bool:
+        """Whether any capture's upload has these bytes."""
+        with self._database.read() as connection:
+            query = sa.select(captures.c.number).where(captures.c.sha256 == sha256).limit(1)
+            return connection.execute(query).first() is not None
+
+    def _update(self, *where: sa.ColumnElement[bool], **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(captures.update().where(*where).values(**values))
+
+
+def write_fact(connection: Connection, capture_id: str, name: str, fact: Any) -> bool:
+    """Write a fact and its derived rows inside the caller's transaction; True when it was new.
+
+    The same value again changes nothing. Raises Conflict when the fact is there with another value.
+    """
+    if not isinstance(fact, FACT_TYPES[name]):
+        raise TypeError(f"the fact {name} is a {FACT_TYPES[name].__name__}, not a {type(fact).__name__}")
+    value = _text(encode(fact))
+    held = connection.execute(
+        sa.select(facts.c.value).where(facts.c.capture_id == capture_id, facts.c.name == name)
+    ).scalar()
+    if held is not None:
+        if held != value:
+            raise Conflict(f"{capture_id} has the {name} {held}, which cannot become {value}")
+        return False
+    connection.execute(facts.insert().values(capture_id=capture_id, name=name, value=value, created_at=now_text()))
+    if name in _DERIVED:
+        _DERIVED[name](connection, capture_id, fact)
+    connection.execute(captures.update().where(captures.c.id == capture_id).values(attempts=0))
+    return True
+
+
+def _renew(connection: Connection, capture_id: str, token: str) -> None:
+    # Without this, a worker that was slow beyond its lease would sign a second manifest beside its successor's.
+    mine = captures.update().where(captures.c.id == capture_id, captures.c.lease_token == token)
+    if not connection.execute(mine.values(**_until(_now_ms() + LEASE_MS))).rowcount:
+        raise Unavailable(f"the lease on {capture_id}, which another worker took over")
+
+
+def _index_row(connection: Connection, capture_id: str, fact: Fingerprint) -> None:
+    sha256 = sa.select(captures.c.sha256).where(captures.c.id == capture_id).scalar_subquery()
+    connection.execute(
+        fingerprints.insert().values(
+            capture_id=capture_id, sha256=sha256, pdq=bytes.fromhex(fact.value(PDQ)), quality=fact.quality
+        )
+    )
+
+
+def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
+    connection.execute(log_leaves.insert().values(capture_id=capture_id, digest=fact.digest))
+
+
+def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
+    connection.execute(captures.update().where(captures.c.id == capture_id).values(finished=True))
+
+
+_DERIVED: dict[str, Callable[[Connection, str, Any], None]] = {
+    "fingerprint": _index_row,
+    "leaf": _waiting_leaf,
+    "anchor": _finish,
+    "rejection": _finish,
+}
+
+
+_OPEN: Iterable[sa.ColumnElement[bool]] = (captures.c.finished.is_(False), captures.c.problem.is_(None))
+
+
+def _until(moment_ms: int) -> dict[str, int]:
+    return {"lease_until_ms": moment_ms, "ring_at_ms": moment_ms}
+
+
+def _text(value: Any) -> str:
+    return canonical_bytes(value).decode()
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def timeline(capture: Capture) -> dict[str, int]:
+    """Milliseconds from the moment the upload was complete to each fact."""
+    start: datetime = capture.created_at
+    return {name: round((moment - start).total_seconds() * 1000) for name, moment in capture.fact_times.items()}

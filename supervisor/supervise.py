@@ -1,0 +1,152 @@
+"""Keeps child processes running: starts in order, restarts with back-off, forwards their logs, stops all in order."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO
+
+BACKOFF_S = (0.2, 0.5, 1, 2, 5)  # before the first, second, … restart in a row
+HEALTHY_S = 20  # a child that lived this long starts again at the first step
+STOP_S = 10  # all of them together; what still runs then is killed
+READY_S = 30
+
+
+@dataclass
+class Child:
+    """A program to keep running. `ready` is asked before the next child is started."""
+
+    name: str
+    command: list[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[], bool] = lambda: True
+    max_data_bytes: int | None = None
+    before: Callable[[], None] = lambda: None
+    restarted: Callable[[], None] = lambda: None
+
+
+class StartFailed(Exception):
+    """A child did not become ready. The text says which, and where to look."""
+
+
+class Supervisor:
+    """Runs children until `stop`. One thread a child waits for it, one reads what it prints."""
+
+    def __init__(self, started: Callable[[dict[str, int]], None] = lambda ids: None, log: IO[str] = sys.stderr) -> None:
+        self._started = started
+        self._log_file = log
+        self._log_lock = threading.Lock()
+        self._running: list[tuple[Child, threading.Thread]] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopping = threading.Event()
+
+    def start(self, child: Child) -> None:
+        """Start a child and wait until it is ready. Raises StartFailed."""
+        self._spawn(child)
+        thread = threading.Thread(target=self._keep, args=(child,), name=child.name, daemon=True)
+        thread.start()
+        self._running.append((child, thread))
+        end = time.monotonic() + READY_S
+        while not child.ready():
+            if time.monotonic() > end or self._stopping.is_set():
+                raise StartFailed(f"{child.name} did not start within {READY_S} s: its words are above")
+            time.sleep(0.02)
+
+    def wait(self) -> None:
+        """Return when `stop_soon` was called."""
+        self._stopping.wait()
+
+    def stop_soon(self) -> None:
+        """Make `wait` return; safe in a signal handler."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Stop all children, the last started first, within STOP_S."""
+        self._stopping.set()
+        end = time.monotonic() + STOP_S
+        for index, (child, thread) in enumerate(reversed(self._running)):
+            process = self._processes[child.name]
+            _signal(process, signal.SIGTERM)
+            left = max(0.5, (end - time.monotonic()) / max(1, len(self._running) - index))
+            try:
+                process.wait(left)
+            except subprocess.TimeoutExpired:
+                self.log("supervisor", "warning", f"{child.name} did not stop within {left:.1f} s and is killed")
+                _signal(process, signal.SIGKILL)
+                process.wait()
+            thread.join(1)
+
+    def process_ids(self) -> dict[str, int]:
+        """Which process each child is now."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def log(self, name: str, level: str, message: str) -> None:
+        """One structured line."""
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = json.dumps({"time": moment, "from": name, "level": level, "message": message}, ensure_ascii=False)
+        with self._log_lock:
+            self._log_file.write(line + "\n")
+            self._log_file.flush()
+
+    def _spawn(self, child: Child) -> None:
+        child.before()
+        process = subprocess.Popen(
+            child.command,
+            env={**os.environ, **child.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C reaches the supervisor alone, which then stops the children in their order.
+            start_new_session=True,
+        )
+        if child.max_data_bytes:
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (child.max_data_bytes, child.max_data_bytes))
+        self._processes[child.name] = process
+        self._started(self.process_ids())
+        threading.Thread(target=self._forward, args=(child.name, process), daemon=True).start()
+
+    def _keep(self, child: Child) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            process = self._processes[child.name]
+            status = process.wait()
+            _signal(process, signal.SIGKILL)  # what it started must not live on, holding its port or its work
+            if self._stopping.is_set():
+                return
+            failures = 0 if time.monotonic() - began > HEALTHY_S else failures
+            pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+            failures += 1
+            self.log("supervisor", "warning", f"{child.name} ended with {status}; started again in {pause} s")
+            if self._stopping.wait(pause):
+                return
+            self._spawn(child)
+            child.restarted()
+
+    def _forward(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                text = line.decode(errors="replace").rstrip()
+                first, _, rest = text.partition(" ")
+                known = first.lower() in ("debug", "info", "warning", "error", "critical")
+                if text:
+                    self.log(name, first.lower() if known else "info", rest if known else text)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # The whole group: a worker's work horse goes with it.
+    try:
+        if number == signal.SIGKILL:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,168 @@
+"""What `capture up` starts, in which order, and what it says."""
+
+import shutil
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.record import Rights
+from store.keys import SCOPES
+from supervisor import anvil, home, valkey
+from supervisor.supervise import Child, Supervisor
+from wiring import Engines, Services, Settings, worker_name
+
+BLOCKING_THREADS = 160  # 150 slow phones at once starve 16 threads, and cost these 1 to 6 ms (measured)
+HTTP_BUFFER_BYTES = 65_536
+
+
+def up(settings: Settings) -> None:
+    """Run the whole service until Ctrl-C or SIGTERM. Raises AlreadyRunning, StartFailed, SettingError."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with home.lock(settings.run):
+        supervisor = Supervisor(lambda ids: home.remember(settings.run, ids))
+        for name in home.end_left_over(settings.run):
+            supervisor.log("supervisor", "warning", f"{name} was left over from a service that was killed; ended")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: supervisor.stop_soon())
+        try:
+            _start(settings, supervisor)
+            supervisor.wait()
+        finally:
+            supervisor.stop()
+            supervisor.log("supervisor", "info", "stopped")
+
+
+def _start(settings: Settings, supervisor: Supervisor) -> None:
+    metrics = settings.run / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)  # counts begin with the service, as Prometheus expects
+    metrics.mkdir()
+    services = Services(settings)
+    _prepare(services)
+    services.close()
+    chain_port = _chain_port(settings)
+    engines = _engines(settings, chain_port)
+    engines.write(settings)
+    for child in _children(settings, engines, chain_port, metrics):
+        supervisor.start(child)
+    _greet(settings, engines)
+
+
+def _prepare(services: Services) -> None:
+    """The first start's work, which is also every start's: tables, keys, the owner's key, the index."""
+    settings = services.settings
+    services.database.migrate()
+    settings.keys.mkdir(mode=0o700, exist_ok=True)
+    _ = services.checkpoint_signer, services.identity
+    services.index.rebuild()
+    if not services.keys.all():
+        key = services.add_key("owner", frozenset(SCOPES), Rights())
+        file = settings.api_key_file
+        file.touch(mode=0o600)
+        file.write_text(key + "\n")
+
+
+def _engines(settings: Settings, chain_port: int) -> Engines:
+    return Engines(
+        queue_url=settings.queue_url or valkey.url(settings.home),
+        chain_url=settings.chain_url or f"http://127.0.0.1:{chain_port}",
+        chain_is_local=settings.chain_url is None,
+    )
+
+
+def _children(settings: Settings, engines: Engines, chain_port: int, metrics: Path) -> list[Child]:
+    environ = {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "PYTHONUNBUFFERED": "1"}
+    children = []
+    if settings.queue_url is None:
+        command = valkey.command(settings.home)
+        children.append(Child("queue", command, ready=lambda: valkey.ready(settings.home)))
+    if settings.chain_url is None:
+        children.append(_chain(settings, engines, chain_port))
+    children.append(Child("ledger", _worker("ledger", 1), environ))
+    children += [
+        Child(worker_name("photos", number), _worker("photos", number), environ)
+        for number in range(1, settings.photo_workers + 1)
+    ]
+    children.append(Child("sweeper", _worker("sweep", 1), environ))
+    children.append(Child("api", _granian(settings), environ, ready=_answers(settings)))
+    return children
+
+
+def _chain(settings: Settings, engines: Engines, port: int) -> Child:
+    folder = settings.home / "chain"
+    folder.mkdir(exist_ok=True)
+    return Child(
+        "chain",
+        anvil.anvil_command(folder / "state.json", port),
+        ready=lambda: anvil.ready(engines.chain_url),
+        max_data_bytes=anvil.MAX_DATA_BYTES,
+    )
+
+
+def _worker(kind: str, number: int) -> list[str]:
+    return [sys.executable, "-m", "workers.main", kind, worker_name(kind, number)]
+
+
+def _granian(settings: Settings) -> list[str]:
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host, "--port", str(settings.port),
+        "--workers", "1", "--blocking-threads", str(BLOCKING_THREADS), "--http", "1", "--no-ws",
+        "--http1-buffer-size", str(HTTP_BUFFER_BYTES), "--backpressure", str(BLOCKING_THREADS),
+        "--log-level", "warning", "wsgi:app",
+    ]  # fmt: skip
+
+
+def address(settings: Settings) -> str:
+    """Where a browser on this machine finds the service."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{host}:{settings.port}"
+
+
+def _answers(settings: Settings) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"{address(settings)}/healthz", timeout=2) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    return ready
+
+
+def _chain_port(settings: Settings) -> int:
+    """A free port for the embedded chain: the one of the last start where it can be had."""
+    file = settings.run / "chain-port"
+    wanted = int(file.read_text()) if file.exists() else 8545
+    port = _free_port(wanted) or _free_port(0)
+    file.write_text(str(port))
+    return port
+
+
+def _free_port(wanted: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])
+
+
+def _greet(settings: Settings, engines: Engines) -> None:
+    key, base = settings.api_key_file, address(settings)
+    local = " (local chain: not independent proof)" if engines.chain_is_local else ""
+    lines = [
+        f"Capture runs at {base}",
+        f"API key:  {key}",
+        f"Chain:    {engines.chain_url if engines.chain_is_local else 'as set in CAPTURE_CHAIN_URL'}{local}",
+        "Try:      curl -H \"Authorization: Bearer $(cat %s)\" -H 'Content-Type: image/jpeg' -H 'Prefer: wait=20' "
+        "--data-binary @photo.jpg %s/v1/captures" % (key, base),
+        "Stop with Ctrl-C.",
+    ]
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):
+        lines.insert(1, "This address is open to the network without encryption: keys and photos can be read on the way. "
+                        f"Put TLS in front, for example: caddy reverse-proxy --from your.name --to {base}")  # fmt: skip
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,17 @@
+"""Fixtures that run real engines; nothing of ours is mocked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service import Running
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole service, once for all tests that do not harm it."""
+    home: Path = tmp_path_factory.mktemp("service") / "data"
+    running = Running(home).start()
+    yield running
+    running.stop()

@@ -1,0 +1,38 @@
+"""Photos that the tests make themselves: textured like a camera's, different for each seed, of any kind and size."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # other people's photos, when they are there
+
+
+def picture(seed: int, width: int = 800, height: int = 600) -> Image.Image:
+    """Blobs, edges and grain: enough detail for every fingerprint."""
+    draw_from = random.Random(seed)
+    image = Image.new("RGB", (width, height), tuple(draw_from.randrange(40, 200) for _ in range(3)))
+    draw = ImageDraw.Draw(image)
+    for _ in range(60):
+        x, y = draw_from.randrange(width), draw_from.randrange(height)
+        size = draw_from.randrange(min(width, height) // 20, min(width, height) // 3)
+        colour = tuple(draw_from.randrange(256) for _ in range(3))
+        shape = draw.ellipse if draw_from.random() < 0.5 else draw.rectangle
+        shape((x - size, y - size // 2, x + size, y + size // 2), fill=colour)
+    image = image.filter(ImageFilter.GaussianBlur(max(1, width // 400)))
+    grain = np.random.default_rng(seed).normal(0, 6, (height, width, 1))
+    return Image.fromarray(np.clip(np.asarray(image, dtype=np.float32) + grain, 0, 255).astype(np.uint8))
+
+
+def jpeg(seed: int, width: int = 800, height: int = 600, quality: int = 90, **save: object) -> bytes:
+    """The picture of this seed as a JPEG file."""
+    return encoded(picture(seed, width, height), "JPEG", quality=quality, **save)
+
+
+def encoded(image: Image.Image, kind: str, **save: object) -> bytes:
+    """An image as a file's bytes."""
+    out = io.BytesIO()
+    image.save(out, kind, **save)
+    return out.getvalue()

@@ -1,0 +1,192 @@
+"""Records: write-once facts, leases, the sweeper's list, and what happens when many write at once."""
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from pipeline.errors import Conflict, Unavailable
+from pipeline.record import (
+    Asset,
+    Credentials,
+    Dimensions,
+    Fingerprint,
+    Leaf,
+    Rejection,
+    Request,
+    Rights,
+    SoftBinding,
+)
+from store import captures as module
+from store import schema
+from store.captures import CaptureRecords
+from store.database import Database
+
+ASSET = Asset(bytes(32), "image/jpeg", 7)
+CREDENTIALS = Credentials("none", "none", None, None, None, 0, None, None)
+FINGERPRINT = Fingerprint((SoftBinding("pdq256-v1", "00" * 32),), 80, Dimensions(4, 3))
+LEAF = Leaf((bytes(32),) * 10, bytes(32))
+REQUEST = Request(Rights(creator="Ada"))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/c.db")
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def records(database: Database) -> CaptureRecords:
+    return CaptureRecords(database)
+
+
+def _new(records: CaptureRecords, name: str = "a", sha256: bytes = bytes(32), owner: str = "o") -> str:
+    return records.register(name, owner, bytes(20), REQUEST, Asset(sha256, "image/jpeg", 7))
+
+
+def test_the_migrations_lead_to_the_schema(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
+    config.attributes["engine"] = database.engine
+    command.check(config)
+    database.migrate()
+
+
+def test_a_capture_comes_back_as_it_was_registered(records: CaptureRecords) -> None:
+    _new(records)
+    capture = records.get("a")
+    assert (capture.owner, capture.request, capture.status) == ("o", REQUEST, "received")
+    assert capture.fact("asset") == ASSET
+    with pytest.raises(LookupError):
+        records.get("b")
+    with pytest.raises(LookupError):
+        capture.fact("leaf")
+
+
+def test_the_same_bytes_of_one_owner_are_one_capture(records: CaptureRecords) -> None:
+    assert _new(records, "a") == "a"
+    assert _new(records, "b") == "a"
+    assert _new(records, "c", owner="p") == "c"
+
+
+def test_facts_are_written_once(records: CaptureRecords) -> None:
+    _new(records)
+    records.put("a", "credentials", CREDENTIALS)
+    records.put("a", "credentials", CREDENTIALS)
+    with pytest.raises(Conflict, match="credentials"):
+        records.put("a", "credentials", Credentials("valid", "valid", "x", None, None, 1, None, None))
+    with pytest.raises(TypeError):
+        records.put("a", "leaf", CREDENTIALS)
+    assert records.get("a").status == "inspected"
+
+
+def test_derived_rows_come_in_the_same_commit(records: CaptureRecords, database: Database) -> None:
+    _new(records)
+    records.put("a", "fingerprint", FINGERPRINT)
+    records.put("a", "leaf", LEAF)
+    records.put("a", "leaf", LEAF)
+    with database.read() as connection:
+        assert connection.execute(sa.select(schema.fingerprints.c.quality)).scalars().all() == [80]
+        assert connection.execute(sa.select(schema.log_leaves.c.position)).scalars().all() == [None]
+
+
+def test_a_lease_is_one_workers(records: CaptureRecords) -> None:
+    _new(records)
+    token = records.lease("a", "w1")
+    assert token
+    assert records.lease("a", "w2") is None
+    records.release("a", token)
+    assert records.lease("a", "w2")
+
+
+def test_a_slow_worker_cannot_write_after_it_lost_its_lease(
+    records: CaptureRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _new(records)
+    monkeypatch.setattr(module, "LEASE_MS", 0)  # a lease that ends at once
+    slow = records.lease("a", "w1")
+    fast = records.lease("a", "w2")
+    with pytest.raises(Unavailable, match="took over"):
+        records.put("a", "credentials", CREDENTIALS, slow)
+    records.put("a", "credentials", CREDENTIALS, fast)
+
+
+def test_a_restarted_worker_frees_what_it_held_and_no_other(records: CaptureRecords) -> None:
+    for number, name in enumerate("abc"):
+        _new(records, name, bytes([number]) * 32)
+    assert records.lease("a", "w1")
+    assert records.lease("b", "w1")
+    assert records.lease("c", "w10")
+    assert records.release_all("w1") == 2
+    assert records.lease("a", "w2")
+    assert records.lease("c", "w2") is None
+
+
+def test_only_crashes_count_as_attempts(records: CaptureRecords) -> None:
+    _new(records)
+    for _ in range(3):
+        assert records.lease("a", "w")
+        records.release_all("w")  # the worker died
+    assert records.attempts("a") == 3
+    token = records.lease("a", "w")
+    assert token
+    records.put("a", "credentials", CREDENTIALS, token)
+    assert records.attempts("a") == 0
+    records.release("a", token, retry_in_s=5)
+    assert records.attempts("a") == 0
+
+
+def test_the_sweeper_rings_for_what_waits(records: CaptureRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RING_AGAIN_MS", 0)
+    for number, name in enumerate("abcd"):
+        _new(records, name, bytes([number]) * 32)
+    assert records.lease("a", "w")  # being worked on
+    records.put("b", "leaf", LEAF)  # the ledger's now
+    records.put("c", "rejection", Rejection("inspect", "no"))
+    assert records.take_waiting(10) == ["d"]
+    monkeypatch.setattr(module, "RING_AGAIN_MS", 60_000)
+    assert records.take_waiting(10) == ["d"]
+    assert records.take_waiting(10) == []
+    records.release_all("w")
+    assert records.take_waiting(10) == ["a"]
+
+
+def test_a_conflict_stops_all_work(records: CaptureRecords) -> None:
+    _new(records)
+    records.hold("a", "two leaves")
+    assert records.lease("a", "w") is None
+    assert records.counts() == {"all": 1, "open": 1, "held": 1}
+
+
+def _register_many(url: str, worker: int, ids: list[str]) -> None:
+    records = CaptureRecords(Database(url))
+    for number in range(25):
+        sha256 = number.to_bytes(32)
+        ids.append(records.register(f"{worker}-{number}", "o", bytes(20), REQUEST, Asset(sha256, "image/jpeg", 1)))
+
+
+def test_four_processes_write_at_once(database: Database) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        ids = manager.list()
+        workers = [context.Process(target=_register_many, args=(database.url, w, ids)) for w in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+        assert [worker.exitcode for worker in workers] == [0] * 4
+        assert len(ids) == 100
+        assert len(set(ids)) == 25
+    assert CaptureRecords(database).counts()["all"] == 25
+
+
+def test_a_broken_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "bad.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(Unavailable, match="database"):
+        CaptureRecords(Database(f"sqlite:///{tmp_path}/bad.db")).newest_fact()

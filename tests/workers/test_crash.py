@@ -1,0 +1,77 @@
+"""A kill at any stage, before or after its write: the capture resumes and ends with every fact, none of them changed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.record import Asset, Request, Rights
+from pipeline.run import STAGES
+from tests.photos import jpeg
+from tests.service import ROOT
+from wiring import Services, load_settings
+
+KILLED = -9
+STAGE_NAMES = [stage.__name__ for _, stage in STAGES]
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {"CAPTURE_HOME": str(tmp_path_factory.mktemp("crash") / "data")}
+
+
+@pytest.fixture(scope="module")
+def services(environ: dict[str, str]) -> Iterator[Services]:
+    services = Services(load_settings(environ))
+    services.settings.keys.mkdir(parents=True)
+    services.database.migrate()
+    _ = services.identity, services.checkpoint_signer
+    yield services
+    services.close()
+
+
+def _run(environ: dict[str, str], *arguments: str) -> int:
+    command = [sys.executable, "-m", "tests.workers.crash_once", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environ, timeout=60).returncode
+
+
+def _register(services: Services, seed: int) -> str:
+    kept = services.blobs.put(jpeg(seed, 400, 300))
+    asset = Asset(kept.sha256, "image/jpeg", kept.size)
+    return services.captures.register(f"capture-{seed}", "owner", bytes(20), Request(Rights()), asset)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_killed_around_a_write(services: Services, environ: dict[str, str], stage: str, moment: str) -> None:
+    capture_id = _register(services, 500 + 2 * STAGE_NAMES.index(stage) + (moment == "after"))
+    assert _run(environ, capture_id, stage, moment) == KILLED
+    before = services.captures.get(capture_id)
+    done = STAGE_NAMES.index(stage) + (moment == "after")
+    assert list(before.facts) == ["asset", *(name for name, _ in STAGES[:done])]
+    assert _run(environ, capture_id) == 0
+    after = services.captures.get(capture_id)
+    assert after.status == "sealed"
+    assert {name: after.facts[name] for name in before.facts} == dict(before.facts)
+    assert services.sequence() == 1
+    logged = services.captures.get(capture_id)
+    assert (logged.status, logged.facts["leaf"]) == ("logged", after.facts["leaf"])
+
+
+def test_two_copies_at_once_are_one_original(services: Services, environ: dict[str, str]) -> None:
+    first = _register(services, 600)
+    kept = services.blobs.put(jpeg(600, 400, 300, quality=60))
+    asset = Asset(kept.sha256, "image/jpeg", kept.size)
+    second = services.captures.register("copy", "other", bytes(20), Request(Rights()), asset)
+    environments = [os.environ | environ | {"NAME": name} for name in "ab"]
+    command = [sys.executable, "-m", "tests.workers.crash_once"]
+    runs = [
+        subprocess.Popen([*command, capture_id], cwd=ROOT, env=env)
+        for capture_id, env in zip((first, second), environments, strict=True)
+    ]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    kinds = sorted(services.captures.get(capture_id).fact("verdict").kind for capture_id in (first, second))
+    assert kinds == ["near_copy", "original"]

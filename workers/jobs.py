@@ -1,0 +1,105 @@
+"""The jobs. Each takes ids, calls the pipeline or the ledger, and ends; the record says what became of it."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from pipeline.errors import Conflict, Rejected, Unavailable
+from pipeline.record import Rejection, encode
+from pipeline.run import STAGES, advance
+from wiring import Services, load_settings
+from workers.metrics import timed
+
+MAX_CRASHES = 3  # a photo that killed this many work horses in the same stage is refused, and its upload kept
+RETRY_S = 2  # after an engine was out of reach
+FLUSH_WINDOW_S = 0.2  # leaves that come within this of the first share one transaction
+
+log = logging.getLogger(__name__)
+
+
+def photo(capture_id: str) -> None:
+    """Run a capture's missing photo stages under a lease, and ring for the ledger."""
+    with _opened() as services:
+        token = services.captures.lease(capture_id, os.environ["CAPTURE_WORKER"])
+        if token is None:
+            return
+        retry_in_s = 0
+        try:
+            if services.captures.attempts(capture_id) > MAX_CRASHES:
+                _refuse(services, capture_id, token)
+            elif advance(services, capture_id, token, timed).status == "sealed":
+                services.bell.ledger()
+        except Unavailable as unavailable:
+            log.warning("%s waits: %s", capture_id, unavailable)
+            retry_in_s = RETRY_S
+        except Conflict as conflict:
+            log.error("%s is stopped until a person has looked: %s", capture_id, conflict)
+            services.captures.hold(capture_id, str(conflict))
+        services.captures.release(capture_id, token, retry_in_s)
+
+
+def compare(loan: str, sha256: str, media_type: str, reply: str) -> None:
+    """Compare a lent photo with all that are registered and send the answer back."""
+    with _opened() as services:
+        services.bell.reply(reply, _compare(services, loan, sha256, media_type))
+
+
+def ledger() -> None:
+    """Give the waiting leaves their places in the log and anchor the checkpoint, until nothing waits."""
+    services = _resident()
+    services.bell.heard()
+    try:
+        while services.log.waiting():
+            time.sleep(FLUSH_WINDOW_S)
+            services.sequence()
+            services.anchorer.flush(services.log.record_anchor)
+        services.anchorer.flush(services.log.record_anchor)
+    except Unavailable as unavailable:
+        log.warning("anchoring waits: %s", unavailable)
+    except Conflict as conflict:
+        log.error("anchoring is stopped until a person has looked: %s", conflict)
+
+
+def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dict[str, object]:
+    domains = services.domains
+    try:
+        with services.blobs.borrowed(loan) as path:
+            credentials = domains.inspect(path, media_type)
+            verdict = domains.judge(domains.fingerprint(domains.decode(path)), bytes.fromhex(sha256), None)
+    except (Rejected, LookupError) as rejected:
+        return {"rejected": str(rejected)}
+    answer = encode(verdict)
+    matches = [{"score": match.pop("score_ppm") / 1_000_000, **match} for match in answer["matches"]]
+    return {
+        "verdict": verdict.kind,
+        "matches": matches,
+        "credentials": encode(credentials),
+        "compared_with": verdict.compared_with,
+        "note": verdict.note,
+    }
+
+
+def _refuse(services: Services, capture_id: str, token: str) -> None:
+    facts = services.captures.get(capture_id).facts
+    stage = next(stage.__name__ for name, stage in STAGES if name not in facts)
+    reason = f"reading this file ended our program {MAX_CRASHES} times: it may be damaged or made to do harm"
+    services.captures.put(capture_id, "rejection", Rejection(stage, reason), token)
+
+
+@contextmanager
+def _opened() -> Iterator[Services]:
+    """Services of a work horse's own: connections of the parent do not survive the fork."""
+    services = Services(load_settings(os.environ))
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+@cache
+def _resident() -> Services:
+    """The ledger worker's services, kept between its jobs: importing web3 takes three seconds."""
+    return Services(load_settings(os.environ))

@@ -1,0 +1,112 @@
+"""The worker processes: `python -m workers.main photos|ledger|sweep NAME`."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+
+import rq
+from rq.serializers import JSONSerializer
+
+from pipeline.errors import Unavailable
+from store.bell import LEDGER, PHOTOS
+from wiring import Services, load_settings
+from workers import metrics
+
+SWEEP_S = 1.0
+SWEEP_LIMIT = 100  # captures rung for at a time
+STALE_UPLOAD_S = 3600  # an upload that was cut off by a crash is removed after this
+_PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+
+log = logging.getLogger(__name__)
+
+
+class PhotoWorker(rq.Worker):  # type: ignore[misc]
+    """Forks a work horse for each photo: a decoder's crash fails that job, and the worker lives."""
+
+    def main_work_horse(self, *args: object, **kwargs: object) -> None:
+        """In the child: die with the parent, so that a killed worker leaves nobody working under its name."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        super().main_work_horse(*args, **kwargs)
+
+
+def photos(services: Services, name: str) -> None:
+    """Work on photos until told to stop."""
+    _preload()
+    connection = services.bell.connection
+
+    def crashed(_job: object, _pid: int, _status: int, _usage: object) -> None:
+        metrics.CRASHES.inc()
+        freed = services.captures.release_all(name)
+        services.database.close()  # before the next fork
+        log.error("a work horse of %s died; %s capture given back", name, freed)
+
+    services.captures.release_all(name)
+    services.database.close()
+    PhotoWorker(
+        [PHOTOS], name=f"{name}-{os.getpid()}", connection=connection, serializer=JSONSerializer,
+        work_horse_killed_handler=crashed, log_job_description=False, maintenance_interval=60, worker_ttl=60,
+    ).work(logging_level="WARNING")  # fmt: skip
+
+
+def ledger(services: Services, name: str) -> None:
+    """Sequence and anchor until told to stop: resident, because importing web3 takes three seconds."""
+    import ledger.chain  # noqa: F401 - so that the first leaf does not wait for it
+
+    services.bell.ledger()  # whatever was left waiting by the one before
+    rq.SimpleWorker(
+        [LEDGER], name=f"{name}-{os.getpid()}", connection=services.bell.connection, serializer=JSONSerializer,
+        log_job_description=False, maintenance_interval=60, worker_ttl=60,
+    ).work(logging_level="WARNING")  # fmt: skip
+
+
+def sweep(services: Services, _name: str) -> None:
+    """Ring for whatever waits in the database, so that nothing depends on the queue keeping anything."""
+    last_cleaning = 0.0
+    while True:
+        try:
+            for capture_id in services.captures.take_waiting(SWEEP_LIMIT):
+                services.bell.photo(capture_id)
+            if services.log.waiting() or services.log.unanchored(None):
+                services.bell.ledger()
+            if time.monotonic() - last_cleaning > STALE_UPLOAD_S / 4:
+                services.blobs.discard_stale(STALE_UPLOAD_S)
+                last_cleaning = time.monotonic()
+        except Unavailable as unavailable:
+            log.warning("sweeping waits: %s", unavailable)
+        time.sleep(SWEEP_S)
+
+
+def _preload() -> None:
+    """Import what every photo needs, once, before the forks; never web3."""
+    import cv2
+
+    import fingerprint.decode
+    import fingerprint.hashes
+    import fingerprint.match
+    import provenance.inspect
+    import provenance.manifest
+    import rights.preferences  # noqa: F401
+
+    cv2.setNumThreads(1)  # photos run side by side; threads inside one would only wait for each other
+
+
+def main() -> None:
+    """Run one worker process."""
+    kind, name = sys.argv[1], sys.argv[2]
+    os.environ["CAPTURE_WORKER"] = name
+    metrics.name_this_process(name)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    services = Services(load_settings(os.environ))
+    try:
+        {"photos": photos, "ledger": ledger, "sweep": sweep}[kind](services, name)
+    except KeyboardInterrupt:
+        services.close()
+
+
+if __name__ == "__main__":
+    main()

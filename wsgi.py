@@ -1,0 +1,8 @@
+"""The WSGI app, for any WSGI server. `capture up` serves it with granian."""
+
+import os
+
+from capture_api import create_app
+from wiring import Services, load_settings
+
+app = create_app(Services(load_settings(os.environ)))
