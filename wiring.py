@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from store.log import LogRecords
-
 from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Rights, Verdict
@@ -24,15 +22,17 @@ from store.database import Database
 from store.fingerprints import FingerprintRows
 from store.idempotency import IdempotencyKeys
 from store.keys import ApiKeys
+from store.log import LogRecords
 
 if TYPE_CHECKING:
     from fingerprint.index import ScanIndex
     from ledger.anchor import Anchorer
+
     from ledger.checkpoint import CheckpointSigner
     from provenance.keys import Identity
 
 MAX_UPLOAD_BYTES = 50_000_000  # a 48 MP ProRAW is 75 MB and comes later; a 12 MP JPEG is 3 to 8 MB
-LOCAL_CHAIN_ID = 31337
+SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about a second, while uploads wait to be written
 
 
 class SettingError(Exception):
@@ -286,7 +286,7 @@ class Services:
         """Give all waiting leaves their places in the log; how many."""
         from ledger.sequence import sequence
 
-        return sequence(self.log, self.checkpoint_signer)
+        return sequence(self.log, self.checkpoint_signer, SEQUENCE_LIMIT)
 
     def add_key(self, name: str, scopes: frozenset[str], rights: Rights) -> str:
         """Make an API key for a new owner, who gets an address of its own on the chain."""
@@ -297,11 +297,11 @@ class Services:
 
     def check_chain(self) -> None:
         """Raise Unavailable when the chain does not answer. Asked without web3, which the API never loads."""
-        from ledger.verify import ask_chain
+        from ledger.verify import QUANTITY, Failed, NotChecked, ask
 
         try:
-            ask_chain(self.engines.chain_url, "eth_chainId", [])
-        except OSError as error:
+            ask(self.engines.chain_url, QUANTITY, "eth_chainId")
+        except (Failed, NotChecked) as error:
             raise Unavailable("the chain did not answer") from error
 
     def close(self) -> None:
@@ -341,6 +341,7 @@ class Domains:
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:
         from provenance.manifest import sign
+
         from rights.preferences import metadata_assertion, training_mining_assertion
 
         assertions = {

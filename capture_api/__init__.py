@@ -5,14 +5,14 @@ import time
 from flask import Flask, Response, g, request
 
 from capture_api import metrics, problems
-from capture_api.body import MAX_UPLOAD_BYTES, UploadRequest
+from capture_api.body import UploadRequest
 from capture_api.captures import captures
 from capture_api.log import log
 from capture_api.operations import operations
 from capture_api.public import public
 from capture_api.verify import verify
 from capture_api.watch import Watch
-from wiring import Services
+from wiring import MAX_UPLOAD_BYTES, Services
 
 # No inline script or style, nothing from elsewhere: a photo's texts can never become code here.
 _CONTENT_SECURITY = (

@@ -7,8 +7,6 @@ from base64 import b32encode
 from collections.abc import Iterator
 
 from flask import Blueprint, Response, request, url_for
-from ledger.receipt import receipt as make_receipt
-from rights.terms import parse_rights
 
 from capture_api import metrics
 from capture_api.auth import caller, may_see, needs
@@ -16,7 +14,10 @@ from capture_api.body import Upload, open_incoming, request_digest, take_upload
 from capture_api.problems import problem, render
 from capture_api.render import capture_json, fact_json
 from capture_api.services import services, watch
-from pipeline.record import FACTS, Asset, Capture, Request
+from ledger.receipt import receipt as make_receipt
+from pipeline.errors import Rejected
+from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights
+from rights.terms import parse_rights, terms_document
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
@@ -66,22 +67,22 @@ def original(capture_id: str) -> Response:
 @needs("capture")
 def file(capture_id: str) -> Response:
     """The photo with its signed manifest."""
-    manifest = _fact(capture_id, "manifest")
-    return blob_answer(manifest.signed_sha256, manifest.signed_media_type)
+    made = _manifest(capture_id)
+    return blob_answer(made.signed_sha256, made.signed_media_type)
 
 
 @captures.get("/<capture_id>/thumbnail")
 @needs("capture")
 def thumbnail(capture_id: str) -> Response:
     """A small upright JPEG without metadata."""
-    return blob_answer(_fact(capture_id, "manifest").thumbnail_sha256, "image/jpeg")
+    return blob_answer(_manifest(capture_id).thumbnail_sha256, "image/jpeg")
 
 
 @captures.get("/<capture_id>/manifest")
 @needs("capture")
 def manifest(capture_id: str) -> Response:
     """The C2PA manifest store."""
-    return blob_answer(_fact(capture_id, "manifest").sha256, "application/c2pa")
+    return blob_answer(_manifest(capture_id).sha256, "application/c2pa")
 
 
 @captures.get("/<capture_id>/receipt")
@@ -91,7 +92,8 @@ def receipt(capture_id: str) -> Response:
     capture = _own(capture_id)
     if "inclusion" not in capture.facts:
         raise _not_yet(capture, "receipt")
-    answer = _json(make_receipt(capture))
+    document = make_receipt(capture, services().log) | {"rights": terms_document(capture.request.rights)}
+    answer = _json(document)
     answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture.id}.json"'
     return answer
 
@@ -115,8 +117,7 @@ def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Respons
 
 def _register(upload: Upload, idempotency_key: str | None) -> tuple[Capture, bool]:
     key, here = caller(), services()
-    rights = parse_rights(upload.metadata.rights or {}, key.rights)
-    asked = Request(rights, upload.metadata.keep_location, upload.metadata.published)
+    asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
     digest = request_digest(upload.incoming.sha256, upload.metadata)
     if idempotency_key and (known := here.idempotency.find(key.owner, idempotency_key, digest)):
         return here.captures.get(known), False
@@ -131,6 +132,13 @@ def _register(upload: Upload, idempotency_key: str | None) -> tuple[Capture, boo
         metrics.UPLOADED_BYTES.inc(kept.size)
         here.bell.photo(capture_id)
     return here.captures.get(capture_id), capture_id == new_id
+
+
+def _rights(stated: dict[str, object]) -> Rights:
+    try:
+        return parse_rights(stated, caller().rights)
+    except Rejected as rejected:
+        raise problem("invalid-metadata", str(rejected)) from None
 
 
 def _answer(capture: Capture, is_new: bool) -> Response:
@@ -194,11 +202,12 @@ def _unknown(capture_id: str) -> Exception:
     return problem("not-found", f"You have no capture {capture_id[:40]!r}.")
 
 
-def _fact(capture_id: str, name: str) -> object:
+def _manifest(capture_id: str) -> Manifest:
     capture = _own(capture_id)
-    if name not in capture.facts:
-        raise _not_yet(capture, name)
-    return capture.facts[name]
+    if "manifest" not in capture.facts:
+        raise _not_yet(capture, "manifest")
+    made: Manifest = capture.fact("manifest")
+    return made
 
 
 def _not_yet(capture: Capture, name: str) -> Exception:

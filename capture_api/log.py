@@ -16,9 +16,10 @@ _INDEX = re.compile(r"^(?:x\d{3}/)*\d{3}$")
 @log.get("/checkpoint")
 def checkpoint() -> Response:
     """The newest checkpoint: a signed note."""
-    note = services().log.newest_note()
-    if note is None:
-        raise problem("not-there-yet", "The log is empty: register a photo first.")
+    try:
+        note = services().log.newest_checkpoint()
+    except LookupError:
+        raise problem("not-there-yet", "The log is empty: register a photo first.") from None
     return Response(note, mimetype="text/plain", headers={"Cache-Control": "no-cache"})
 
 

@@ -6,9 +6,10 @@ import typing
 from functools import cache
 from typing import Any
 
-from capture_api.body import MAX_METADATA_BYTES, MAX_UPLOAD_BYTES, TYPES, Metadata
+from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.problems import TYPES as PROBLEMS
-from pipeline.record import FACTS, Rejection, Rights
+from pipeline.record import FACTS, MatchKind, Rejection, Rights, VerdictKind
+from wiring import MAX_UPLOAD_BYTES
 
 ID = {
     "name": "id",
@@ -43,6 +44,7 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_RECEIPT = ("version", "capture", "statement", "leaf", "inclusion", "checkpoint", "anchor", "asset", "manifest")
 _BYTES: dict[str, Any] = {}
 _JSON = "application/json"
 _CAPTURE = (_JSON, _ref("Capture"))
@@ -67,7 +69,7 @@ CALLS = (
           _header("Capture-Metadata", f"The metadata as JSON (ASCII, at most {MAX_METADATA_BYTES} bytes), "
                   "when the body is the photo itself"), _DIGEST),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": _JSON}}}}),
-    Call("get", "/v1/captures/{id}", "The capture. Facts that are not there yet are null.", {200: _CAPTURE}, _OWN, (ID,)),
+    Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("get", "/v1/captures/{id}/events",
          "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
          "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
@@ -81,7 +83,7 @@ CALLS = (
          (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us.",
          {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Registers nothing, keeps nothing.",
+    Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Keeps nothing.",
          {200: (_JSON, _ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note.",
@@ -118,7 +120,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Capture",
             "version": "1",
-            "summary": "Registers photos: Content Credentials, fingerprints, copies, a log that is anchored on a chain.",
+            "summary": "Registers photos: Content Credentials, copies, a log that is anchored on a chain.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -184,7 +186,7 @@ def _schemas() -> dict[str, Any]:
             "required": ["id", "kind", "score", "distance", "evidence"],
             "properties": {
                 "id": {"type": "string"},
-                "kind": {"enum": ["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]},
+                "kind": {"enum": list(typing.get_args(MatchKind))},
                 "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "likeness, not a probability"},
                 "distance": {"type": "integer", "description": "bits that differ"},
                 "evidence": {"type": "object"},
@@ -194,14 +196,14 @@ def _schemas() -> dict[str, Any]:
             "type": "object",
             "required": ["verdict", "matches", "credentials", "note"],
             "properties": {
-                "verdict": {"enum": ["original", "exact_copy", "near_copy", "contains"]},
+                "verdict": {"enum": list(typing.get_args(VerdictKind))},
                 "matches": {"type": "array", "items": _ref("Match")},
                 "credentials": facts["credentials"],
                 "compared_with": {"type": "integer"},
                 "note": {"type": "string", "description": "what was not checked"},
             },
         },
-        "Receipt": {"type": "object", "required": ["version", "capture", "statement", "leaf", "inclusion", "checkpoint"]},
+        "Receipt": {"type": "object", "required": list(_RECEIPT)},
         "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
         "Problem": {
             "type": "object",

@@ -62,7 +62,8 @@ class _Now:
         queue = GaugeMetricFamily("capture_queue_length", "Jobs that wait", labels=["queue"])
         for name in (PHOTOS, LEDGER):
             queue.add_metric([name], services().bell.length(name))
-        size = GaugeMetricFamily("capture_log_size", "Leaves in the log", value=services().log.size())
+        newest = services().log.newest()
+        size = GaugeMetricFamily("capture_log_size", "Leaves in the log", value=newest[0] if newest else 0)
         return [captures, queue, size]
 
 

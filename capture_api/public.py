@@ -3,15 +3,16 @@
 import json
 
 from flask import Blueprint, Response, render_template, request, url_for
-from rights.terms import PRESETS, licence_url
 
-from capture_api.body import MAX_UPLOAD_BYTES, TYPES
+from capture_api.body import TYPES
 from capture_api.captures import blob_answer
 from capture_api.openapi import document
 from capture_api.problems import problem
 from capture_api.render import capture_json
 from capture_api.services import services
 from pipeline.record import Capture
+from rights.terms import PRESETS, licence_url
+from wiring import MAX_UPLOAD_BYTES
 
 public = Blueprint("public", __name__)
 
@@ -104,7 +105,7 @@ def _html(capture: Capture, view: dict[str, object]) -> str:
         licence_url=licence_url(rights),
         matches_words=_words(capture),
         thumbnail_url=url_for("public.public_thumbnail", capture_id=capture.id) if has_thumbnail else None,
-        origin=services().log.origin() or "",
+        origin=services().settings.log_vkey_file.read_text().split("+")[0],
     )
 
 

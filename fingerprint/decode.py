@@ -14,7 +14,8 @@ from fingerprint.formats import media_type_of, open_photo, rejecting_damage
 from pipeline.record import Dimensions
 
 IMAGE_SIDE = 640  # enough for local features, and 1.2 MB
-SMALL_SIDE = 512  # the global hashes' size: with it a draft and a full decode differ by at most 2 of 256 bits
+SMALL_SIDE = 512  # the global hashes' size
+WORK_SIDE = 960  # whole-number reduction stops at 960 to 1919 px, so that the last step has detail to filter
 THUMBNAIL_QUALITY = 80  # JPEG quality: 20 to 40 KB
 BAND_PIXELS = 4_000_000  # colours are converted band by band, so that a conversion never doubles a large picture
 
@@ -86,14 +87,14 @@ def exif_claims(path: Path) -> Claims:
 
 
 def _picture(image: Image.Image, dimensions: Dimensions, media_type: str, claims: Claims) -> Picture:
-    small = _fitted(image, SMALL_SIDE, Image.Resampling.LANCZOS)
+    small = _fitted(image, SMALL_SIDE)
     return Picture(dimensions, image, small, media_type, claims.captured_at, claims.device)
 
 
 def _load(image: ImageFile.ImageFile) -> None:
-    """Decode the first frame; a JPEG at the smallest scale that still has 640 px on its longer side."""
+    """Decode the first frame; a JPEG at the smallest scale that still has 960 px on its longer side."""
     if isinstance(image, JpegImageFile):
-        scale = max(1, max(image.size) // IMAGE_SIDE)
+        scale = max(1, max(image.size) // WORK_SIDE)
         # draft compares each side by itself; this asks for the same scale on both, panoramas included.
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
     image.load()
@@ -115,18 +116,19 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
 def _shrunk(image: Image.Image) -> Image.Image:
     """At most 640 px a side, eight bits a channel, in mode L, RGB, RGBA, CMYK or LAB.
 
-    Box filters throughout: they average areas exactly, like OpenCV's INTER_AREA, without its 36 MB in each worker.
+    Averaging by a whole number, then bicubic: a draft and a full decode of one JPEG end within 2 of 256 PDQ bits. An
+    area filter all the way (OpenCV's INTER_AREA, Pillow's BOX) is 3 ms cheaper and ends within 6 to 8 (measured).
     """
     low, high = _extent(image)
-    factor = max(1, max(image.size) // IMAGE_SIDE)
+    factor = max(1, max(image.size) // WORK_SIDE)
     rows = max(1, BAND_PIXELS // (image.width * factor)) * factor
     if rows >= image.height:
-        return _fitted(_reduced(_eight_bits(image, low, high), factor), IMAGE_SIDE, Image.Resampling.BOX)
+        return _fitted(_reduced(_eight_bits(image, low, high), factor), IMAGE_SIDE)
     bands = []
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
         bands.append(_reduced(_eight_bits(_with_key(band, image), low, high), factor))
-    return _fitted(_stacked(bands), IMAGE_SIDE, Image.Resampling.BOX)
+    return _fitted(_stacked(bands), IMAGE_SIDE)
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
@@ -142,13 +144,13 @@ def _stacked(bands: list[Image.Image]) -> Image.Image:
     return whole
 
 
-def _fitted(image: Image.Image, side: int, filter_: Image.Resampling) -> Image.Image:
+def _fitted(image: Image.Image, side: int) -> Image.Image:
     """The image with at most `side` px a side, never enlarged, its proportions kept to the nearest pixel."""
     longest = max(image.size)
     if longest <= side:
         return image
     width, height = (max(1, round(each * side / longest)) for each in image.size)
-    return image.resize((width, height), filter_)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def _with_key(band: Image.Image, whole: Image.Image) -> Image.Image:

@@ -21,8 +21,8 @@ from pipeline.record import Dimensions
 MAX_PIXELS = 210_000_000  # the largest phone sensors give 16,320 x 12,240; baseline JPEG decodes at an eighth of that
 MAX_WHOLE_PIXELS = 100_000_000  # formats that decode whole take 4 bytes a pixel: 400 MB at worst
 
-# Pillow refuses above twice this by itself. Only WebP needs it: its decoder takes the memory while it is opened.
-Image.MAX_IMAGE_PIXELS = MAX_WHOLE_PIXELS // 2
+# Pillow's own line, which refuses at twice this. It holds for WebP, whose decoder reserves memory while it is opened.
+Image.MAX_IMAGE_PIXELS = MAX_WHOLE_PIXELS
 
 _DNG_VERSION, _SUB_IFDS, _SUBFILE_TYPE, _CROP_SIZE = 50706, 330, 254, 50720
 _WIDTH, _LENGTH, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _COUNTS = 256, 257, 259, 262, 273, 279
@@ -33,7 +33,7 @@ def _open_heif(file: BinaryIO) -> ImageFile.ImageFile:
     # Imported when the first HEIF comes: 16 MB that most workers never need.
     from pillow_heif import HeifImageFile
 
-    image: ImageFile.ImageFile = HeifImageFile(file)
+    image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 
 

@@ -104,8 +104,7 @@ def _pdq(pixels: npt.NDArray[np.uint8]) -> tuple[Bits, int]:
 
 
 def _without_border(image: Image.Image) -> Image.Image:
-    """Without the margin that has the colour of the top left pixel, give or take half of 256 levels / 256."""
-    corner = image.getpixel((0, 0))
-    difference = ImageChops.difference(image, Image.new(image.mode, image.size, corner))
-    box = ImageChops.add(difference, difference).getbbox()
+    """Without the margin that has exactly the colour of the top left pixel; a flat picture stays whole."""
+    corner = Image.new(image.mode, image.size, image.getpixel((0, 0)))
+    box = ImageChops.difference(image, corner).getbbox()
     return image.crop(box) if box else image

@@ -1,8 +1,12 @@
 """The receipt: everything that a stranger needs to check one capture without asking anybody."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ledger.leaf import parse
 from ledger.tree import Hashes, inclusion_proof
+from pipeline.canonical import digest_of
+from pipeline.errors import Conflict
 from pipeline.record import Anchor, Capture, Inclusion, Leaf, encode
 
 VERSION = 1
@@ -17,14 +21,17 @@ class Log(Hashes, Protocol):
         """The note of the checkpoint at this size. Raises LookupError."""
 
 
-def receipt(capture: Capture, log: Log) -> dict[str, Any]:
+def receipt(capture: Capture, log: Log, terms: Mapping[str, Any]) -> dict[str, Any]:
     """The receipt as JSON values, version 1. Raises LookupError until the capture is in the log.
 
-    Digests are hex without prefix, chain values have 0x. Only what the statement commits to is in it, and what
-    helps to find that; `inclusion` and `checkpoint` are those of the anchored tree as soon as there is an anchor,
+    `terms` is the document that the statement's terms id stands for; raises Conflict when it is another. Digests
+    are hex without prefix, chain values have 0x. Of the manifest there is only what the statement commits to, and
+    what helps to find that. `inclusion` and `checkpoint` are those of the anchored tree as soon as there is an anchor,
     so that the root that the proof leads to is the one on the chain. `anchor` is null and `note` says so before.
     """
     leaf: Leaf = capture.fact("leaf")
+    if digest_of(dict(terms)) != parse(leaf.statement).terms:
+        raise Conflict(f"the terms of {capture.id} became {dict(terms)}, which is not what its leaf commits to")
     anchor: Anchor | None = capture.facts.get("anchor")
     inclusion = _inclusion(capture.fact("inclusion"), anchor, log)
     document = {
@@ -39,7 +46,7 @@ def receipt(capture: Capture, log: Log) -> dict[str, Any]:
         "anchor": encode(anchor),
         "asset": encode(capture.fact("asset")),
         "manifest": _manifest(encode(capture.fact("manifest"))),
-        "rights": encode(capture.request.rights),
+        "rights": dict(terms),
     }  # fmt: skip
     return document | _note(anchor)
 

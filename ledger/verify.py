@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 TAG = b"capture/leaf/v1".ljust(32, b"\0")
 EVENT = "0x554ed90857d7f4e38755f35853b5ad1504eebc30c1570ef25bb065a565531e2f"  # keccak256 of Appended(uint64,bytes32)
 SIZE_CALL = "0x949d225d"  # the first four bytes of keccak256 of size()
-RUNTIME_SHA256 = ""  # of the contract's code
+RUNTIME_SHA256 = "464eb53334079239dbcb47dbe033b709ff100d1ce717210b739ded0d25bdd2f4"  # of contracts/Log.sol, compiled
 LOCAL_CHAINS = (1337, 31337)  # what development chains call themselves
 
 # The form of a receipt, and of a chain's answers: a text stands for the pattern of a text.

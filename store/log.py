@@ -156,12 +156,14 @@ def _write_tiles(connection: Connection, tiles: Mapping[tuple[int, int], bytes])
 
 def _unanchored(connection: Connection, tree_size: int, limit: int | None) -> list[str]:
     anchored = sa.exists().where(facts.c.capture_id == captures.c.id, facts.c.name == "anchor")
+    # The captures that are not finished have an index of their own. Adding nothing keeps SQLite from going through
+    # the positions instead, which would read the whole log each time.
+    position = log_leaves.c.position + 0
     query = (
         sa.select(log_leaves.c.capture_id)
         .join(captures, captures.c.id == log_leaves.c.capture_id)
-        # The captures that are not finished have an index of their own: the search does not grow with the log.
-        .where(captures.c.finished.is_(False), log_leaves.c.position < min(tree_size, MAX_NUMBER), ~anchored)
-        .order_by(log_leaves.c.position)
+        .where(captures.c.finished.is_(False), position < min(tree_size, MAX_NUMBER), ~anchored)
+        .order_by(position)
         .limit(limit)
     )
     return list(connection.execute(query).scalars())

@@ -157,12 +157,14 @@ def _greet(settings: Settings, engines: Engines) -> None:
         f"Capture runs at {base}",
         f"API key:  {key}",
         f"Chain:    {engines.chain_url if engines.chain_is_local else 'as set in CAPTURE_CHAIN_URL'}{local}",
-        "Try:      curl -H \"Authorization: Bearer $(cat %s)\" -H 'Content-Type: image/jpeg' -H 'Prefer: wait=20' "
-        "--data-binary @photo.jpg %s/v1/captures" % (key, base),
+        f"Try:      curl -H \"Authorization: Bearer $(cat {key})\" -H 'Content-Type: image/jpeg' "
+        f"-H 'Prefer: wait=20' --data-binary @photo.jpg {base}/v1/captures",
         "Stop with Ctrl-C.",
     ]
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
-        lines.insert(1, "This address is open to the network without encryption: keys and photos can be read on the way. "
-                        f"Put TLS in front, for example: caddy reverse-proxy --from your.name --to {base}")  # fmt: skip
+        lines[1:1] = [
+            "This address is open to the network without encryption: keys and photos can be read on the way.",
+            f"Put TLS in front, for example: caddy reverse-proxy --from your.name --to {base}",
+        ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -79,7 +79,13 @@ class Running:
         return {name: pid for name, (pid, _) in json.loads((self.home / "run/processes.json").read_text()).items()}
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, key: str | None = "", timeout: float = 60, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        key: str | None = "",
+        timeout: float = 60,
+        **headers: str,
     ) -> Answer:
         """One request; `key` None sends none, "" the owner's. Header names are written with underscores."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -100,7 +106,12 @@ class Running:
     def command(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run the `capture` command against this service."""
         return subprocess.run(
-            [sys.executable, "-m", "cli", *arguments], cwd=ROOT, env=self._environ, capture_output=True, text=True, **more
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=ROOT,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            **more,
         )
 
     def _answers(self) -> bool:

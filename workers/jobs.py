@@ -52,11 +52,11 @@ def ledger() -> None:
     services = _resident()
     services.bell.heard()
     try:
-        while services.log.waiting():
+        while services.log.waiting(1):
             time.sleep(FLUSH_WINDOW_S)
             services.sequence()
-            services.anchorer.flush(services.log.record_anchor)
-        services.anchorer.flush(services.log.record_anchor)
+            services.anchorer.flush()
+        services.anchorer.flush()
     except Unavailable as unavailable:
         log.warning("anchoring waits: %s", unavailable)
     except Conflict as conflict:

@@ -8,8 +8,10 @@ import sys
 import time
 
 import rq
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from ledger.tree import MAX_SIZE
 from pipeline.errors import Unavailable
 from store.bell import LEDGER, PHOTOS
 from wiring import Services, load_settings
@@ -23,14 +25,14 @@ _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 log = logging.getLogger(__name__)
 
 
-class PhotoWorker(rq.Worker):  # type: ignore[misc]
+class PhotoWorker(rq.Worker):
     """Forks a work horse for each photo: a decoder's crash fails that job, and the worker lives."""
 
-    def main_work_horse(self, *args: object, **kwargs: object) -> None:
+    def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """In the child: die with the parent, so that a killed worker leaves nobody working under its name."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        super().main_work_horse(*args, **kwargs)
+        super().main_work_horse(job, queue)
 
 
 def photos(services: Services, name: str) -> None:
@@ -70,7 +72,7 @@ def sweep(services: Services, _name: str) -> None:
         try:
             for capture_id in services.captures.take_waiting(SWEEP_LIMIT):
                 services.bell.photo(capture_id)
-            if services.log.waiting() or services.log.unanchored(None):
+            if services.log.waiting(1) or services.log.unanchored(MAX_SIZE):
                 services.bell.ledger()
             if time.monotonic() - last_cleaning > STALE_UPLOAD_S / 4:
                 services.blobs.discard_stale(STALE_UPLOAD_S)
@@ -84,11 +86,6 @@ def _preload() -> None:
     """Import what every photo needs, once, before the forks; never web3."""
     import cv2
 
-    import fingerprint.decode
-    import fingerprint.hashes
-    import fingerprint.match
-    import provenance.inspect
-    import provenance.manifest
     import rights.preferences  # noqa: F401
 
     cv2.setNumThreads(1)  # photos run side by side; threads inside one would only wait for each other

@@ -1,4 +1,4 @@
-"""A real log on a real database for the tests of the ledger: captures that are sealed, a signer, a small signed photo."""
+"""A real log on a real database for the tests of the ledger: sealed captures, a signer whose key is known, photos."""
 
 import hashlib
 import io
@@ -21,6 +21,7 @@ from store.schema import metadata
 OWNER = bytes(range(20))
 ORIGIN = "log.example/capture"
 RIGHTS = Rights(creator="Grüße, 写真", credit="A credit line", licence="cc-by-4.0", ai_training="ask")
+TERMS = {"version": "terms/test", **encode(RIGHTS)}  # the ledger does not know what terms consist of
 CAPTURED_AT = datetime(2026, 11, 22, 12, 30, 15, 250000, tzinfo=UTC)
 
 
@@ -42,7 +43,7 @@ def picture(kind: str) -> bytes:
     return file.getvalue()
 
 
-def leaf_of(upload: bytes, manifest: bytes, seed: str = "", rights: Rights = RIGHTS) -> Leaf:
+def leaf_of(upload: bytes, manifest: bytes, seed: str = "") -> Leaf:
     """The leaf of an upload and the store of its manifest."""
     words = statement(
         salt=digest(f"salt {seed}"),
@@ -50,7 +51,7 @@ def leaf_of(upload: bytes, manifest: bytes, seed: str = "", rights: Rights = RIG
         manifest=hashlib.sha256(manifest).digest(),
         fingerprint=digest(f"fingerprint {seed}"),
         owner=OWNER,
-        terms=digest_of(encode(rights)),
+        terms=digest_of(TERMS),
         parents=bytes(32),
         captured_at=int(CAPTURED_AT.timestamp()),
     )

@@ -44,7 +44,7 @@ def test_the_digest_is_that_of_a_leaf_and_not_of_a_node() -> None:
 
 
 def test_the_golden_leaf_has_not_changed() -> None:
-    given_parts = {
+    given_parts: dict[str, Any] = {
         name: value if name == "captured_at" else bytes.fromhex(value) for name, value in GOLDEN["parts"].items()
     }
     words = statement(**given_parts)

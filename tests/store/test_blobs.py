@@ -1,4 +1,4 @@
-"""Blobs: content-addressed, create-only, nothing left of what was cut off. The contract of the port pipeline.ports.Blobs."""
+"""Blobs: content-addressed, create-only, nothing left of what was cut off (port: pipeline.ports.Blobs)."""
 
 import hashlib
 import os

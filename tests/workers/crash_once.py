@@ -17,8 +17,9 @@ def main() -> None:
     """Advance, and die where the arguments say."""
     capture_id, *crash = sys.argv[1:]
     services = Services(load_settings(os.environ))
-    services.captures.release_all("crasher")
-    token = services.captures.lease(capture_id, "crasher")
+    holder = os.environ.get("NAME", "crasher")
+    services.captures.release_all(holder)
+    token = services.captures.lease(capture_id, holder)
     assert token, "nobody else holds it"
 
     @contextmanager

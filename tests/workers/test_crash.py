@@ -1,10 +1,9 @@
-"""A kill at any stage, before or after its write: the capture resumes and ends with every fact, none of them changed."""
+"""A kill at any stage, before or after its write: the capture resumes and ends with every fact, none changed."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -1,0 +1,162 @@
+"""Where each file format keeps its C2PA manifest store (C2PA 2.4, appendix A), read without the C2PA library.
+
+The leaf commits to the store's digest, so what the library says it wrote is compared with what is in the file.
+"""
+
+import mmap
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import Rejected
+
+# Media type of the upload → the name under which the C2PA library knows it. Whatever is not here cannot be signed.
+FORMATS: dict[str, str] = {
+    "image/jpeg": "image/jpeg",
+    "image/png": "image/png",
+    "image/webp": "image/webp",
+    "image/tiff": "image/tiff",
+    "image/heic": "image/heic",
+    "image/heif": "image/heif",
+    "image/avif": "image/avif",
+    "image/gif": "image/gif",
+    "image/x-adobe-dng": "image/x-adobe-dng",
+    "image/dng": "image/x-adobe-dng",
+}
+
+_BMFF_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the C2PA box, appendix A.5
+_TIFF_TAG = 0xCD41  # appendix A.4
+
+
+def manifest_store(file: Path, media_type: str) -> bytes:
+    """The raw manifest store (JUMBF) in a file. Raises Rejected when there is none, or it cannot be found."""
+    if media_type not in FORMATS:
+        raise Rejected(f"{media_type} cannot carry Content Credentials; use one of {', '.join(FORMATS)}")
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        try:
+            store = b"".join(_READERS[FORMATS[media_type]](content))
+        except (struct.error, IndexError, ValueError):
+            raise Rejected(f"the file is not a whole {media_type}") from None
+    if not store:
+        raise Rejected("the file carries no manifest store")
+    return store
+
+
+def _unpack(layout: str, content: mmap.mmap, at: int) -> int:
+    return int(struct.unpack_from(layout, content, at)[0])
+
+
+def _jpeg(content: mmap.mmap) -> Iterator[bytes]:
+    """APP11 segments that hold JUMBF boxes (ISO 19566-5): each but the first repeats the box's header."""
+    at = 2
+    instance = None
+    while content[at] == 0xFF and content[at + 1] != 0xDA:
+        marker, size = content[at + 1], _unpack(">H", content, at + 2)
+        body = content[at + 4 : at + 2 + size]
+        at += 2 + size
+        if marker != 0xEB or body[:2] != b"JP":
+            continue
+        if _is_first(body):
+            instance = body[2:4]
+            yield body[8:]
+        elif body[2:4] == instance and _packet(body) > 1:
+            yield body[16:]
+
+
+def _packet(body: bytes) -> int:
+    return int.from_bytes(body[4:8], "big")
+
+
+def _is_first(body: bytes) -> bool:
+    # The superbox's description starts with the type "c2pa": other JUMBF boxes share the marker.
+    return _packet(body) == 1 and body[12:16] == b"jumb" and body[24:28] == b"c2pa"
+
+
+def _png(content: mmap.mmap) -> Iterator[bytes]:
+    at = 8
+    while content[at + 4 : at + 8] != b"IEND":
+        size, name = _unpack(">I", content, at), content[at + 4 : at + 8]
+        if name == b"caBX":
+            yield content[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def _webp(content: mmap.mmap) -> Iterator[bytes]:
+    at = 12
+    while at + 8 <= len(content):
+        name, size = content[at : at + 4], _unpack("<I", content, at + 4)
+        if name == b"C2PA":
+            yield content[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+
+
+def _gif(content: mmap.mmap) -> Iterator[bytes]:
+    at = 13 + _colour_table(content[10])
+    while content[at] != 0x3B:
+        if content[at] == 0x2C:  # an image: descriptor, colour table, code size, data
+            at += 10 + _colour_table(content[at + 9]) + 1
+            is_store = False
+        else:
+            is_store = content[at + 1] == 0xFF and content[at + 3 : at + 11] == b"C2PA_GIF"
+            at += 2
+            if is_store:
+                at += 1 + content[at]
+        while length := content[at]:
+            if is_store:
+                yield content[at + 1 : at + 1 + length]
+            at += 1 + length
+        at += 1
+
+
+def _colour_table(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _tiff(content: mmap.mmap) -> Iterator[bytes]:
+    """The tag in the first directory that has it; classic TIFF and BigTIFF, either byte order."""
+    order = "<" if content[:2] == b"II" else ">"
+    big = _unpack(f"{order}H", content, 2) == 43
+    word, count_size, entry_size = ("Q", 8, 20) if big else ("I", 2, 12)
+    at = _unpack(order + word, content, 8 if big else 4)
+    seen: set[int] = set()
+    while at and at not in seen:
+        seen.add(at)
+        entries = _unpack(order + ("Q" if big else "H"), content, at)
+        for entry in range(at + count_size, at + count_size + entries * entry_size, entry_size):
+            if _unpack(f"{order}H", content, entry) == _TIFF_TAG:
+                size = _unpack(order + word, content, entry + 4)
+                start = _unpack(order + word, content, entry + (12 if big else 8))
+                yield content[start : start + size]
+                return
+        at = _unpack(order + word, content, at + count_size + entries * entry_size)
+
+
+def _bmff(content: mmap.mmap) -> Iterator[bytes]:
+    at = 0
+    while at + 8 <= len(content):
+        size, name, header = _unpack(">I", content, at), content[at + 4 : at + 8], 8
+        if size == 1:
+            size, header = _unpack(">Q", content, at + 8), 16
+        size = size or len(content) - at
+        if size < header:
+            raise ValueError("a box is shorter than its header")
+        if name == b"uuid" and content[at + header : at + header + 16] == _BMFF_UUID:
+            # version and flags, the purpose as text that ends with a zero, and 8 bytes of an offset unused here
+            purpose_at = at + header + 20
+            end = content.find(b"\0", purpose_at)
+            if content[purpose_at:end] == b"manifest":
+                yield content[end + 9 : at + size]
+        at += size
+
+
+_READERS = {
+    "image/jpeg": _jpeg,
+    "image/png": _png,
+    "image/webp": _webp,
+    "image/gif": _gif,
+    "image/tiff": _tiff,
+    "image/x-adobe-dng": _tiff,
+    "image/heic": _bmff,
+    "image/heif": _bmff,
+    "image/avif": _bmff,
+}

@@ -1,0 +1,93 @@
+"""One door to the C2PA library for reading: no network, own trust anchors, and its report as a plain mapping."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from c2pa import C2paError, Context, Reader
+
+# The library names the class of an error before its text. The text itself may quote the photo or a path.
+_KIND = re.compile(r"[A-Za-z0-9]{1,40}")
+
+
+class Unreadable(Exception):
+    """The library cannot read the file's credentials. `kind` is its class of error, one word."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the library found: its verdict over the active manifest, and every manifest by its label."""
+
+    state: str
+    active_label: str
+    manifests: Mapping[str, Mapping[str, Any]]
+    failures: tuple[str, ...]
+
+    @property
+    def active(self) -> Mapping[str, Any]:
+        return self.manifests[self.active_label]
+
+
+def offline_settings(anchors_pem: str, tsa_url: str | None = None) -> dict[str, Any]:
+    """Library settings under which nothing that a photo names is ever fetched.
+
+    Each fetch is switched off, and the list of hosts that may be asked holds the operator's own time-stamping
+    authority or nothing: a new version that learns to fetch something else still cannot.
+    """
+    host = urlsplit(tsa_url).hostname if tsa_url else None
+    return {
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
+        # CAWG identities may name a web address to ask for a key (did:web): they are not resolved.
+        "core": {"decode_identity_assertions": False, "allowed_network_hosts": [host] if host else []},
+        "trust": {"user_anchors": anchors_pem},
+    }
+
+
+def read_report(photo: BinaryIO, library_format: str, anchors_pem: str) -> Report:
+    """Read and validate the credentials in a stream. Raises Unreadable."""
+    try:
+        # Made here and not kept: the library's contexts do not survive a fork.
+        with (
+            Context.from_dict(offline_settings(anchors_pem)) as context,
+            Reader(library_format, photo, context=context) as reader,
+        ):
+            content = json.loads(reader.json())
+            # Not get_active_manifest(): it raises KeyError for a store whose active manifest is missing.
+            return _report(content, reader.get_validation_results() or {}, reader.get_validation_state() or "")
+    except C2paError as error:
+        raise Unreadable(error_kind(error)) from None
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Unreadable(type(error).__name__) from None
+
+
+def error_kind(error: Exception) -> str:
+    """The library's class of error in one word; never its text."""
+    kind = str(error).split(":", 1)[0].strip()
+    return kind if _KIND.fullmatch(kind) else "Other"
+
+
+def failure_codes(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """The failure codes of a validation_results object, those found in ingredients' manifests included."""
+    statuses: list[Mapping[str, Any]] = [*(results.get("activeManifest") or {}).get("failure", ())]
+    for delta in results.get("ingredientDeltas") or ():
+        statuses += delta.get("validationDeltas", {}).get("failure", ())
+    return tuple(str(status["code"]) for status in statuses)
+
+
+def ingredients(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The manifest's ingredients as its own signer recorded them."""
+    return manifest.get("ingredients") or ()
+
+
+def _report(content: Mapping[str, Any], results: Mapping[str, Any], state: str) -> Report:
+    manifests, label = content["manifests"], content["active_manifest"]
+    if label not in manifests:
+        raise LookupError("the active manifest is not in the store")
+    return Report(state, label, manifests, failure_codes(results))
