@@ -28,12 +28,22 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from supervisor.anvil import AnvilMissing
         from supervisor.home import AlreadyRunning
         from supervisor.supervise import StartFailed
 
         try:
             return command(*args, **kwargs)
-        except (SettingError, Rejected, Unavailable, Conflict, AlreadyRunning, StartFailed, LookupError) as error:
+        except (
+            SettingError,
+            Rejected,
+            Unavailable,
+            Conflict,
+            AlreadyRunning,
+            AnvilMissing,
+            StartFailed,
+            LookupError,
+        ) as error:
             raise click.ClickException(str(error)) from None
 
     return run

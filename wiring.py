@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import json
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,9 +24,9 @@ from store.keys import ApiKeys
 from store.log import LogRecords
 
 if TYPE_CHECKING:
-    from fingerprint.index import ScanIndex
     from ledger.anchor import Anchorer
 
+    from fingerprint.index import ScanIndex
     from ledger.checkpoint import CheckpointSigner
     from provenance.keys import Identity
 
@@ -269,12 +268,14 @@ class Services:
     def anchorer(self) -> "Anchorer":
         """The only thing here that loads web3: nothing but the ledger worker and the command line asks for it."""
         from ledger.anchor import Anchorer
-        from ledger.chain import Chain
         from store.outbox import Outbox
+
+        from ledger.chain import Chain
+        from ledger.sequence import Log
 
         engines = self.engines
         chain = Chain(engines.chain_url, self.chain_key(), self.settings.chain_contract, engines.chain_is_local)
-        return Anchorer(chain, Outbox(self.database), self.log)
+        return Anchorer(chain, Outbox(self.database), Log(self.log))
 
     def chain_key(self) -> bytes:
         """The writer's private key, 32 bytes: the operator's file, or one made at the first start (mode 0600)."""
@@ -341,14 +342,14 @@ class Domains:
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:
         from provenance.manifest import sign
-
         from rights.preferences import metadata_assertion, training_mining_assertion
 
         assertions = {
             "cawg.metadata": metadata_assertion(order.rights),
             "cawg.training-mining": training_mining_assertion(order.rights),
         }
-        return sign(photo, signed, order, assertions, self._services.identity)
+        here = self._services
+        return sign(photo, signed, order, assertions, here.identity, here.settings.tsa_url)
 
     def terms_id(self, rights: Rights) -> bytes:
         from rights.terms import terms_id
@@ -364,4 +365,4 @@ class Domains:
 
 def worker_name(kind: str, number: int) -> str:
     """A worker's name, the same after a restart, so that the new one can free what the dead one held."""
-    return f"{socket.gethostname()[:24]}-{os.environ.get('CAPTURE_SLOT', '')}{kind}-{number}"
+    return f"{socket.gethostname()[:24]}-{kind}-{number}"

@@ -92,8 +92,7 @@ def receipt(capture_id: str) -> Response:
     capture = _own(capture_id)
     if "inclusion" not in capture.facts:
         raise _not_yet(capture, "receipt")
-    document = make_receipt(capture, services().log) | {"rights": terms_document(capture.request.rights)}
-    answer = _json(document)
+    answer = _json(make_receipt(capture, services().log, terms_document(capture.request.rights)))
     answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture.id}.json"'
     return answer
 

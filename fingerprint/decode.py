@@ -49,7 +49,7 @@ class Picture:
     def thumbnail(self) -> bytes:
         """A JPEG of at most 512 px a side, upright, without metadata."""
         out = io.BytesIO()
-        self.small.save(out, "JPEG", quality=THUMBNAIL_QUALITY, icc_profile=None, exif=b"")
+        self.small.save(out, "JPEG", quality=THUMBNAIL_QUALITY)
         return out.getvalue()
 
 
@@ -127,7 +127,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
     bands = []
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        bands.append(_reduced(_eight_bits(_with_key(band, image), low, high), factor))
+        bands.append(_reduced(_eight_bits(band, low, high), factor))
     return _fitted(_stacked(bands), IMAGE_SIDE)
 
 
@@ -151,13 +151,6 @@ def _fitted(image: Image.Image, side: int) -> Image.Image:
         return image
     width, height = (max(1, round(each * side / longest)) for each in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC)
-
-
-def _with_key(band: Image.Image, whole: Image.Image) -> Image.Image:
-    """A crop with the transparent colour of the whole, which Pillow's crop forgets in some modes."""
-    if "transparency" in whole.info:
-        band.info["transparency"] = whole.info["transparency"]
-    return band
 
 
 def _extent(image: Image.Image) -> tuple[float, float]:
@@ -199,9 +192,10 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     converted = _through_profile(image, profile)
     if converted.mode == "RGBA":
         # convert("RGB") alone would show what the transparency hides: another photo, 84 bits away (measured).
-        white = Image.new("RGBA", converted.size, "white")
-        return Image.alpha_composite(white, converted).convert("RGB")
-    return converted.convert("RGB")
+        converted = Image.alpha_composite(Image.new("RGBA", converted.size, "white"), converted)
+    rgb = converted.convert("RGB")
+    rgb.info.clear()  # Pillow would write the upload's comment into the thumbnail
+    return rgb
 
 
 def _through_profile(image: Image.Image, profile: bytes | None) -> Image.Image:

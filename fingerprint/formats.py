@@ -92,9 +92,10 @@ def rejecting_damage(media_type: str) -> Iterator[None]:
         raise Rejected(f"the {name} has too many pixels: {error}") from error
     except Exception as error:
         # Pillow's decoders raise a dozen types for damaged bytes (OSError, SyntaxError, struct.error, ...).
-        if "truncated" in str(error).lower():
+        text = " ".join(str(error).split())
+        if "truncated" in text.lower() or "end of file" in text.lower():
             raise Rejected(f"the {name} ends early: it was cut off, send the whole file") from error
-        raise Rejected(f"the {name} is damaged and cannot be decoded: {error}") from error
+        raise Rejected(f"the {name} is damaged or cut off and cannot be decoded: {text}") from error
 
 
 def _check_pixels(image: ImageFile.ImageFile, width: int, height: int) -> None:

@@ -35,7 +35,7 @@ def manifest_store(file: Path, media_type: str) -> bytes:
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         try:
             store = b"".join(_READERS[FORMATS[media_type]](content))
-        except (struct.error, IndexError, ValueError):
+        except (struct.error, IndexError, ValueError, OverflowError):
             raise Rejected(f"the file is not a whole {media_type}") from None
     if not store:
         raise Rejected("the file carries no manifest store")

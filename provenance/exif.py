@@ -45,8 +45,7 @@ def read_shot(photo: Path) -> Shot:
     """What the headers say; what is absent, zeroed or damaged is None. Raises nothing for a bad file."""
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow warns of damage, and of sizes that are judged elsewhere
-            exif, size = _open(photo)
-            return _shot(exif, size)
+            return _open(photo)
     except Exception:  # Pillow's parsers raise many kinds for damaged headers; a claim that is unreadable is absent
         return Shot()
 
@@ -59,15 +58,15 @@ def clean_text(value: Any, max_characters: int = MAX_TEXT_CHARACTERS) -> str | N
     return " ".join(kept.split())[:max_characters].strip() or None
 
 
-def _open(photo: Path) -> tuple[Image.Exif, tuple[int, int] | None]:
+def _open(photo: Path) -> Shot:
     try:
         with Image.open(photo) as image:
             # Pillow decodes a whole PNG to look for EXIF that comes after the pixels: not worth it.
             if image.format == "PNG" and "exif" not in image.info:
-                return Image.Exif(), image.size
-            return image.getexif(), image.size
+                return _shot(Image.Exif(), image.size)
+            return _shot(image.getexif(), image.size)  # while it is open: parts are read when they are asked for
     except OSError:
-        return _exif_in(photo), None
+        return _shot(_exif_in(photo), None)
 
 
 def _exif_in(photo: Path) -> Image.Exif:

@@ -188,7 +188,8 @@ def _read_back(content: bytes, library_format: str, order: SigningOrder, identit
         raise Rejected(f"the signed photo does not validate ({why}); the file is damaged")
     if order.credentials.worst in ("none", "trusted") and worst != "trusted":
         raise Rejected(f"the signed photo has an ingredient that the upload had not ({why})")
-    if order.credentials.manifest_count and not _keeps_parent(report, order.credentials.manifest_count):
+    came_with_some = order.credentials.state not in ("none", "remote_only")
+    if came_with_some and not _keeps_parent(report, order.credentials.manifest_count):
         raise Rejected("the Content Credentials that came with the photo were not kept; nothing was signed")
     return report
 

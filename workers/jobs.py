@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def photo(capture_id: str) -> None:
     """Run a capture's missing photo stages under a lease, and ring for the ledger."""
     with _opened() as services:
-        token = services.captures.lease(capture_id, os.environ["CAPTURE_WORKER"])
+        token = services.captures.lease(capture_id, os.environ["WORKER_NAME"])
         if token is None:
             return
         retry_in_s = 0

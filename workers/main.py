@@ -94,7 +94,7 @@ def _preload() -> None:
 def main() -> None:
     """Run one worker process."""
     kind, name = sys.argv[1], sys.argv[2]
-    os.environ["CAPTURE_WORKER"] = name
+    os.environ["WORKER_NAME"] = name
     metrics.name_this_process(name)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ledger.leaf import leaf_digest, statement
+from ledger.receipt import receipt
 from ledger.tree import Tiles, append_tiles, consistency_proof, inclusion_proof, root
-from tests.ledger.log_world import signer
+from pipeline.record import Capture, Inclusion, Request
+from tests.ledger.log_world import CAPTURED_AT, OWNER, RIGHTS, TERMS, anchor_of, asset_of, leaf_of, manifest_of, signer
 
 PATH = Path(__file__).with_name("ledger.json")
 SIZE = 600
@@ -25,10 +27,13 @@ class _Stored(Tiles):
     def tile(self, level: int, number: int) -> bytes:
         return self[level, number]
 
+    def checkpoint(self, size: int) -> str:
+        return signer().sign(size, root(size, self))
+
 
 def make() -> dict[str, Any]:
     """The values, as the file holds them."""
-    return {"leaf": _leaf(), "tree": _tree(), "checkpoint": _checkpoint()}
+    return {"leaf": _leaf(), "tree": _tree(), "checkpoint": _checkpoint(), "receipt": _receipt()}
 
 
 def _leaf() -> dict[str, Any]:
@@ -64,6 +69,19 @@ def _tree() -> dict[str, Any]:
 def _checkpoint() -> dict[str, Any]:
     top = hashlib.sha256(b"a root").digest()
     return {"vkey": str(signer().vkey), "size": 20852163, "root": top.hex(), "note": signer().sign(20852163, top)}
+
+
+def _receipt() -> dict[str, Any]:
+    upload, store = b"an upload", b"a manifest store"
+    leaf = leaf_of(upload, store)
+    log = _Stored(append_tiles(0, [hashlib.sha256(b"0").digest(), leaf.digest], _Stored()))
+    note = signer().sign(2, root(2, log))
+    facts = {
+        "asset": asset_of(upload), "manifest": manifest_of(store), "leaf": leaf, "anchor": anchor_of(2),
+        "inclusion": Inclusion(1, 2, inclusion_proof(1, 2, log), note),
+    }  # fmt: skip
+    capture = Capture("golden", "owner", OWNER, CAPTURED_AT, Request(RIGHTS), facts, {})
+    return {"upload": upload.hex(), "document": receipt(capture, log, TERMS)}
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def test_every_step_passes_for_the_upload(document: Document) -> None:
 
 def test_every_step_passes_for_the_signed_photo(document: Document) -> None:
     assert results(document, SIGNED) == dict.fromkeys(STEPS, "passed") | {"chain": "not checked"}
-    assert "byte for byte" in sentence("photo", document, SIGNED)
+    assert "added to it are the registered ones" in sentence("photo", document, SIGNED)
 
 
 def test_without_a_key_the_signature_is_not_checked(document: Document) -> None:
@@ -186,6 +186,18 @@ def test_no_flipped_bit_of_the_signed_photo_passes(document: Document, place: in
 def test_no_file_breaks_the_splitter(content: bytes, start: bytes) -> None:
     rest, store = verify.split(start + content)
     assert len(rest) + len(store) <= len(start + content)
+
+
+@pytest.mark.parametrize(("place", "value"), [(9, 3), (11, 1), (7, 0x12), (19, 0)])
+def test_parts_of_a_manifest_that_do_not_follow_each_other_are_left_in_place(place: int, value: int) -> None:
+    """The number of the part, of the box, and the repeated header of the second segment."""
+    second = 2 + 2 + 2 + 8 + 8 + 60_000
+    assert verify.split(SIGNED) == (PHOTO, STORE)
+    assert SIGNED[second : second + 2] == b"\xff\xeb"
+    other = SIGNED[: second + place] + bytes([value]) + SIGNED[second + place + 1 :]
+    rest, store = verify.split(other)
+    assert len(store) == 60_008
+    assert len(rest) == len(other) - 60_008 - 12
 
 
 def test_a_png_comes_apart_and_a_damaged_one_does_not() -> None:

@@ -1,7 +1,5 @@
 """A signing identity of the tests' own, made once."""
 
-from pathlib import Path
-
 import pytest
 
 from provenance.keys import Identity

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,32 @@ def signed_copy(
     photo.write_bytes(content)
     order = order_for(photo, media_type, identity, **changes)
     return signed, sign(photo, signed, order, RIGHTS, identity)
+
+
+def jpeg_parts(content: bytes) -> tuple[bytes, bytes]:
+    """The manifest store in a JPEG's APP11 segments, and the file without them (ISO 19566-5, by hand)."""
+    at, store, rest = 2, b"", content[:2]
+    while content[at + 1] != 0xDA:
+        (size,) = struct.unpack_from(">H", content, at + 2)
+        segment = content[at : at + 2 + size]
+        if segment[1] == 0xEB and segment[4:6] == b"JP":
+            (number,) = struct.unpack_from(">I", segment, 8)
+            store += segment[12 if number == 1 else 20 :]
+        else:
+            rest += segment
+        at += 2 + size
+    return store, rest + content[at:]
+
+
+def png_parts(content: bytes) -> tuple[bytes, bytes]:
+    """The manifest store in a PNG's caBX chunk, and the file without it."""
+    at, store, rest = 8, b"", content[:8]
+    while at < len(content):
+        (size,) = struct.unpack_from(">I", content, at)
+        chunk = content[at : at + 12 + size]
+        if chunk[4:8] == b"caBX":
+            store += chunk[8:-4]
+        else:
+            rest += chunk
+        at += 12 + size
+    return store, rest

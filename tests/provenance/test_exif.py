@@ -32,7 +32,7 @@ def exif(
     return tags
 
 
-BERLIN = {
+BERLIN: dict[int, Any] = {
     GPS.GPSLatitudeRef: "N",
     GPS.GPSLatitude: (52.0, 31.0, 12.5),
     GPS.GPSLongitudeRef: "E",
@@ -42,7 +42,7 @@ BERLIN = {
 
 def shot_of(tmp_path: Path, tags: Image.Exif, kind: str = "JPEG") -> Shot:
     photo = tmp_path / "photo"
-    photo.write_bytes(encoded(picture(1, 64, 48), kind, exif=tags.tobytes() if kind != "TIFF" else tags))
+    photo.write_bytes(encoded(picture(1, 64, 48), kind, exif=tags.tobytes()))
     return read_shot(photo)
 
 

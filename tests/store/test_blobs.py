@@ -98,7 +98,7 @@ def test_a_store_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=8))
 def test_chunks_do_not_matter(tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes]) -> None:
-    blobs = BlobStore(f"file://{tmp_path_factory.getbasetemp()}/any")
+    blobs = BlobStore(f"file://{tmp_path_factory.getbasetemp()}/any-blobs")
     kept = blobs.receive(chunks, 3000)
     assert kept.sha256 == hashlib.sha256(b"".join(chunks)).digest()
     assert b"".join(blobs.read(kept.sha256)) == b"".join(chunks)

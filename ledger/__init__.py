@@ -1,0 +1,1 @@
+"""Since when? The transparency log, its anchors on a chain, and receipts that a stranger verifies."""

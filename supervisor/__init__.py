@@ -1,0 +1,1 @@
+"""Runs the service's processes and its embedded engines on one machine."""

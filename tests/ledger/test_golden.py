@@ -1,0 +1,17 @@
+"""What was once handed out stays valid: the golden file is what the code makes, and its receipt verifies."""
+
+import json
+
+from ledger.verify import verify
+from tests.golden.make_ledger import PATH, make
+
+
+def test_the_golden_file_is_what_the_code_makes() -> None:
+    assert json.loads(PATH.read_text()) == make()
+
+
+def test_the_golden_receipt_verifies() -> None:
+    golden = json.loads(PATH.read_text())
+    upload = bytes.fromhex(golden["receipt"]["upload"])
+    steps = verify(golden["receipt"]["document"], upload, key=golden["checkpoint"]["vkey"])
+    assert [step.result for step in steps] == ["passed"] * 7 + ["not checked"]
