@@ -28,7 +28,6 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        from supervisor.anvil import AnvilMissing
         from supervisor.home import AlreadyRunning
         from supervisor.supervise import StartFailed
 

@@ -271,11 +271,10 @@ class Services:
         from store.outbox import Outbox
 
         from ledger.chain import Chain
-        from ledger.sequence import Log
 
         engines = self.engines
         chain = Chain(engines.chain_url, self.chain_key(), self.settings.chain_contract, engines.chain_is_local)
-        return Anchorer(chain, Outbox(self.database), Log(self.log))
+        return Anchorer(chain, Outbox(self.database), self.log, holder=worker_name("ledger", 1))
 
     def chain_key(self) -> bytes:
         """The writer's private key, 32 bytes: the operator's file, or one made at the first start (mode 0600)."""

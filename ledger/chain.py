@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from requests import RequestException
 from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
+from web3.types import Nonce, RPCEndpoint
 from web3.utils.address import get_create_address
 
 from pipeline.errors import Conflict, Rejected, Unavailable
@@ -92,7 +92,7 @@ class Chain:
 
     def created_at(self, nonce: int) -> str:
         """The address of the contract that this account creates with this nonce."""
-        return str(get_create_address(self._account.address, nonce))
+        return str(get_create_address(self._account.address, Nonce(nonce)))
 
     # -- asking -------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class Chain:
 
     def writer(self) -> str:
         """The only account that the contract listens to."""
-        return str(self._web3.codec.decode(["address"], self._call("writer"))[0])
+        return str(Web3.to_checksum_address(self._web3.codec.decode(["address"], self._call("writer"))[0]))
 
     def inclusion(self, transaction: str) -> tuple[int, int] | None:
         """Number and time (seconds, Unix) of the block that holds the transaction; None while none does.
@@ -155,12 +155,21 @@ class Chain:
         return self._sign(nonce, None, ARTIFACT["bytecode"], self.created_at(nonce))
 
     def sign_append(self, nonce: int, size: int, root: bytes, proof: list[bytes]) -> SignedTransaction:
-        """The transaction that extends the contract's log. Nothing is sent. Raises Conflict when it would be refused."""
+        """The transaction that extends the contract's log. Nothing is sent.
+
+        Raises Conflict when the contract would refuse it.
+        """
         call = self._contract.encode_abi("append", [size, root, proof])
         return self._sign(nonce, self.contract, call, self.contract)
 
-    def send(self, raw: bytes) -> None:
-        """Hand signed bytes to the node; the same bytes any number of times. Raises Conflict when the nonce is taken."""
+    def send(self, raw: bytes, block_time: int | None = None) -> None:
+        """Hand signed bytes to the node; the same bytes any number of times.
+
+        On the embedded chain their block gets the time `block_time`, or now: what it lost comes back as it was.
+        Raises Conflict when another transaction has the nonce.
+        """
+        if self.local:
+            self._set_clock(block_time)
         try:
             self._ask("eth_sendRawTransaction", "0x" + raw.hex())
         except Refused as refused:
@@ -183,12 +192,6 @@ class Chain:
             raise Rejected(f"the chain at {self.host} is not the embedded one: send {self.sender} some of its coin")
         self._ask("anvil_setBalance", self.sender, hex(LOCAL_BALANCE_WEI))
 
-    def set_next_block_time(self, seconds: int) -> None:
-        """Give the embedded chain's next block this time. Raises Rejected on a chain that is not ours."""
-        if not self.local:
-            raise Rejected(f"the chain at {self.host} is not the embedded one: its clock is not ours")
-        self._ask("evm_setNextBlockTimestamp", seconds)
-
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _ask(self, method: str, *params: Any) -> Any:
@@ -200,6 +203,11 @@ class Chain:
         if not isinstance(answer, dict) or answer.get("error") or "result" not in answer:
             raise Refused(self.host, method, dict(answer).get("error", "an answer that is not JSON-RPC"))
         return answer["result"]
+
+    def _set_clock(self, block_time: int | None) -> None:
+        # Always: the embedded chain's clock keeps the distance to the last time that it was given.
+        newest = int(self._ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        self._ask("evm_setNextBlockTimestamp", max(newest, block_time or int(time.time())))
 
     def _call(self, function: str) -> bytes:
         call = {"to": self.contract, "data": self._contract.encode_abi(function)}

@@ -89,7 +89,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a match is a match. `orientation` is how the registered photo was turned to fit; `bits` is the code's length."""
+    """Why a match is a match. `orientation`: how the registered photo was turned to fit; `bits`: the code's length."""
 
     alg: str
     orientation: str

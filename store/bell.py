@@ -1,4 +1,4 @@
-"""The queue as a bell: it says that there is work, and nothing is lost with it (docs/why-002-the-queue-is-a-bell.md)."""
+"""The queue as a bell: it says that there is work, and nothing is lost with it (docs/why-002)."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Captures and their facts, in the database. A fact is written once, and the rows derived from it in the same commit."""
+"""Captures and their facts, in the database. A fact is written once, with the rows derived from it in one commit."""
 
 import json
 import secrets

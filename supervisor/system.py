@@ -12,7 +12,7 @@ from pipeline.record import Rights
 from store.keys import SCOPES
 from supervisor import anvil, home, valkey
 from supervisor.supervise import Child, Supervisor
-from wiring import Engines, Services, Settings, worker_name
+from wiring import Engines, Services, SettingError, Settings, worker_name
 
 BLOCKING_THREADS = 160  # 150 slow phones at once starve 16 threads, and cost these 1 to 6 ms (measured)
 HTTP_BUFFER_BYTES = 65_536
@@ -53,6 +53,10 @@ def _start(settings: Settings, supervisor: Supervisor) -> None:
 def _prepare(services: Services) -> None:
     """The first start's work, which is also every start's: tables, keys, the owner's key, the index."""
     settings = services.settings
+    if settings.chain_url and not settings.chain_contract:
+        raise SettingError(
+            "CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_CONTRACT: `capture chain deploy` makes and prints one"
+        )
     services.database.migrate()
     settings.keys.mkdir(mode=0o700, exist_ok=True)
     _ = services.checkpoint_signer, services.identity

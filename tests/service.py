@@ -48,10 +48,9 @@ class Running:
 
     def start(self) -> "Running":
         """Start it and wait until it greets."""
-        log = (self.home.parent / f"{self.home.name}.log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "up"], cwd=ROOT, env=self._environ, stdout=log, stderr=log
-        )
+        with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
+            command = [sys.executable, "-m", "cli", "up"]
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environ, stdout=log, stderr=log)
         end = time.monotonic() + START_S
         while not self._answers():
             if time.monotonic() > end or self._process.poll() is not None:
@@ -99,7 +98,7 @@ class Running:
             with error:
                 return Answer(error.code, error.headers, error.read())
 
-    def register(self, photo: bytes, wait: int = 30, media_type: str = "image/jpeg", **headers: str) -> Answer:
+    def register(self, photo: bytes, wait: int = 30, media_type: str = "image/jpeg", **headers: Any) -> Answer:
         """Register a photo and wait until it is anchored."""
         return self.ask("POST", "/v1/captures", photo, Content_Type=media_type, Prefer=f"wait={wait}", **headers)
 

@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 
 from ledger.tree import MAX_SIZE
 from pipeline.errors import Unavailable
-from store.bell import LEDGER, PHOTOS
+from store.bell import COMPARE_JOB, LEDGER, PHOTOS
 from wiring import Services, load_settings
 from workers import metrics
 
@@ -40,8 +40,10 @@ def photos(services: Services, name: str) -> None:
     _preload()
     connection = services.bell.connection
 
-    def crashed(_job: object, _pid: int, _status: int, _usage: object) -> None:
+    def crashed(job: Job, _pid: int, _status: int, _usage: object) -> None:
         metrics.CRASHES.inc()
+        if job.func_name == COMPARE_JOB:
+            services.bell.reply(str(job.args[3]), {"rejected": "reading this file ended our program"})
         freed = services.captures.release_all(name)
         services.database.close()  # before the next fork
         log.error("a work horse of %s died; %s capture given back", name, freed)

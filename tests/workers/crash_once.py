@@ -40,7 +40,7 @@ def _put_nothing(services: Services) -> None:
     def die(*_args: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    services.captures.put = die  # type: ignore[method-assign]
+    services.captures.put = die  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":
