@@ -39,7 +39,6 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
             Unavailable,
             Conflict,
             AlreadyRunning,
-            AnvilMissing,
             StartFailed,
             LookupError,
         ) as error:

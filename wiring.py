@@ -97,7 +97,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """Parse every CAPTURE_ variable. Raises SettingError for the first that is unknown or malformed."""
     for name in environ:
         if name.startswith("CAPTURE_") and name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, 1)
+            near = difflib.get_close_matches(name, _KNOWN, 1, cutoff=0.8)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_KNOWN)}"
             raise SettingError(f"{name} is not a setting; {hint}")
     for name in ("CAPTURE_INDEX_URL", "CAPTURE_SIGNER_URL"):

@@ -59,13 +59,24 @@ def take_upload(incoming: Incoming) -> Upload:
                       ", or multipart/form-data with a part named file.")  # fmt: skip
     parsed = _metadata(metadata)
     first = _copy(source, incoming)
-    if incoming.size == 0:
-        raise problem("empty-upload", "No byte of a photo came. Send the photo's bytes as the body.")
+    _check_whole(incoming.size, declared)
     _check_digest(incoming.sha256, declared)
     media_type = sniff(first)
     if media_type is None:
         raise problem("wrong-media-type", f"The bytes are none of {', '.join(TYPES)}. Send the photo's own file.")
     return Upload(incoming, media_type, parsed)
+
+
+def _check_whole(size: int, declared: str) -> None:
+    """Refuse a photo of which only a part came. The server says nothing when a connection is cut: we count."""
+    if declared != "multipart/form-data":  # there, the closing boundary says that it is whole
+        length = request.content_length
+        if length is None and "Content-Digest" not in request.headers:
+            raise problem("no-length", "Send Content-Length, or Content-Digest where the length is not known before.")
+        if length is not None and size != length:
+            raise problem("upload-cut-off", f"{size} of {length} bytes came. Send the photo again.")
+    if size == 0:
+        raise problem("empty-upload", "No byte of a photo came. Send the photo's bytes as the body.")
 
 
 def open_incoming(blobs: BlobStore) -> Any:

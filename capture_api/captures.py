@@ -14,10 +14,12 @@ from capture_api.body import Upload, open_incoming, request_digest, take_upload
 from capture_api.problems import problem, render
 from capture_api.render import capture_json, fact_json
 from capture_api.services import services, watch
+from capture_api.watch import Watch
 from ledger.receipt import receipt as make_receipt
 from pipeline.errors import Rejected
 from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights
 from rights.terms import parse_rights, terms_document
+from store.captures import CaptureRecords
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
@@ -50,7 +52,9 @@ def show(capture_id: str) -> Response:
 def events(capture_id: str) -> Response:
     """The capture's facts as server-sent events."""
     _own(capture_id)
-    answer = Response(_events(capture_id), mimetype="text/event-stream")
+    # The stream outlives the request, so it takes its services along.
+    stream = _events(capture_id, services().captures, watch())
+    answer = Response(stream, mimetype="text/event-stream")
     answer.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return answer
 
@@ -158,11 +162,11 @@ def _wait(capture: Capture, for_s: int) -> Capture:
     return capture
 
 
-def _events(capture_id: str) -> Iterator[str]:
-    captures_, sent, silent = services().captures, 0, 0
+def _events(capture_id: str, records: CaptureRecords, facts: Watch) -> Iterator[str]:
+    sent, silent = 0, 0
     statuses = {name: status for name, _, status in FACTS} | {"rejection": "rejected"}
-    for _ in watch().changes(STREAM_S):
-        capture = captures_.get(capture_id)
+    for _ in facts.changes(STREAM_S):
+        capture = records.get(capture_id)
         names = list(capture.facts)[sent:]
         for name in names:
             sent += 1

@@ -50,7 +50,7 @@ _JSON = "application/json"
 _CAPTURE = (_JSON, _ref("Capture"))
 _OWN = ("no-key", "not-allowed", "not-found")
 _UPLOAD_PROBLEMS = ("empty-upload", "wrong-digest", "malformed-request", "upload-cut-off", "no-key", "not-allowed",
-                    "too-large", "wrong-media-type", "rejected", "unavailable")  # fmt: skip
+                    "no-length", "too-large", "wrong-media-type", "rejected", "unavailable")  # fmt: skip
 _PHOTO = {media_type: {"schema": _BYTES} for media_type in TYPES}
 _FORM = {
     "type": "object",

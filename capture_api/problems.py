@@ -32,6 +32,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "not-there-yet": (404, "This does not exist yet"),
     "wrong-method": (405, "This address does not take that method"),
     "conflict": (409, "This contradicts what is already known"),
+    "no-length": (411, "The length of the upload is needed"),
     "too-large": (413, "The upload is too large"),
     "wrong-media-type": (415, "This is not a kind of photo that Capture takes"),
     "rejected": (422, "The photo was refused"),

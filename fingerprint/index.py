@@ -16,7 +16,6 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -32,13 +31,17 @@ _ROW = struct.Struct("<32s3sBI")
 _MISSING = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Protocol):
     """One fingerprint of the database: its number in the order of commit (from 1), 32 bytes of PDQ, and 0 to 100."""
 
-    number: int
-    pdq: bytes
-    quality: int
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def pdq(self) -> bytes: ...
+
+    @property
+    def quality(self) -> int: ...
 
 
 class Rows(Protocol):
@@ -75,7 +78,8 @@ class ScanIndex:
         self._lock = folder / "lock"
         self._rows = rows
         self._tail_checked = False
-        folder.mkdir(parents=True, exist_ok=True)
+        # Fingerprints can be turned back into a rough thumbnail: nobody else on the machine reads them.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def near(self, pdq: bytes, radius: int, before: int | None) -> Sequence[Neighbour]:
         """All registered codes within `radius` bits, nearest first, then oldest. Flat photos (quality < 50) never.
@@ -170,6 +174,7 @@ class ScanIndex:
     def _rebuild(self) -> None:
         """Under the lock. The same filling as in good times, from an empty file."""
         fresh = self._file.with_suffix(".new")
+        fresh.touch(mode=0o600)
         with fresh.open("w+b") as file:
             self._fill(file)
         fresh.replace(self._file)

@@ -24,7 +24,7 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("environ", "says"),
     [
         ({"CAPTURE_HOMER": "x"}, "did you mean CAPTURE_HOME"),
-        ({"CAPTURE_X": "x"}, "there are: CAPTURE_HOME"),
+        ({"CAPTURE_XYZZY_PLUGH": "x"}, "there are: CAPTURE_HOME"),
         ({"CAPTURE_LISTEN": "8000"}, "127.0.0.1:8000"),
         ({"CAPTURE_LISTEN": "host:99999"}, "127.0.0.1:8000"),
         ({"CAPTURE_LISTEN": "host:eight"}, "127.0.0.1:8000"),

@@ -28,7 +28,7 @@ def test_verify_finds_a_copy_and_registers_nothing(service: Running) -> None:
     assert (best["id"], best["kind"]) == (known, "near_copy")
     assert best["distance"] <= 31
     assert answer.json["credentials"]["state"] == "none"
-    assert "crop" in answer.json["note"]
+    assert "Crops" in answer.json["note"]
     after = service.ask("GET", "/metrics").body.decode()
     count = re.compile(r'capture_captures\{which="all"\} (\S+)')
     assert count.findall(before) == count.findall(after)
@@ -111,7 +111,7 @@ def test_health_readiness_and_metrics(service: Running) -> None:
     service.register(jpeg(112))
     text = service.ask("GET", "/metrics").body.decode()
     for name in ("capture_registered_total", 'capture_stage_seconds_count{stage="sign"}', "capture_log_size"):
-        assert float(re.search(re.escape(name) + r" (\S+)", text).group(1)) > 0  # type: ignore[union-attr]
+        assert float(re.search(f"^{re.escape(name)} (\\S+)", text, re.M).group(1)) > 0  # type: ignore[union-attr]
 
 
 def test_no_key_and_a_wrong_key_take_the_same_time(service: Running) -> None:

@@ -232,12 +232,9 @@ def test_over_the_limit_is_refused_before_it_is_sent(service: Running) -> None:
 
 
 def test_over_the_limit_in_chunks(service: Running) -> None:
-    def chunks() -> bytes:
-        return jpeg(35) + bytes(51_000_000)
-
     with socket.create_connection(("127.0.0.1", service.port)) as client:
         client.sendall(_head(service, None))
-        body, answer = chunks(), b""
+        body, answer = jpeg(35) + bytes(51_000_000), b""
         try:
             for start in range(0, len(body), 1_000_000):
                 part = body[start : start + 1_000_000]
@@ -252,16 +249,22 @@ def test_over_the_limit_in_chunks(service: Running) -> None:
     assert answer.startswith(b"HTTP/1.1 413"), answer
 
 
-def test_chunked_upload_works(service: Running) -> None:
-    photo = jpeg(36)
+def _chunked(service: Running, photo: bytes, digest: bytes | None) -> bytes:
+    header = b"Content-Digest: sha-256=:" + base64.b64encode(digest) + b":\r\n\r\n" if digest else b"\r\n"
     with socket.create_connection(("127.0.0.1", service.port)) as client:
-        client.sendall(_head(service, None))
+        client.sendall(_head(service, None)[:-2] + header)
         for start in range(0, len(photo), 1000):
             part = photo[start : start + 1000]
             client.sendall(b"%x\r\n%s\r\n" % (len(part), part))
         client.sendall(b"0\r\n\r\n")
         client.settimeout(10)
-        assert client.recv(100).startswith(b"HTTP/1.1 202")
+        return client.recv(100)
+
+
+def test_chunked_uploads_need_a_digest(service: Running) -> None:
+    photo = jpeg(36)
+    assert _chunked(service, photo, None).startswith(b"HTTP/1.1 411")
+    assert _chunked(service, photo, hashlib.sha256(photo).digest()).startswith(b"HTTP/1.1 202")
 
 
 def _head(service: Running, length: int | None) -> bytes:

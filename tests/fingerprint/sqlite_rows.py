@@ -8,14 +8,23 @@ import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from fingerprint.index import Row, ScanIndex
+from fingerprint.index import ScanIndex
 
 _TABLE = """
 create table if not exists fingerprints (
     number integer primary key, capture_id text not null unique, sha256 blob not null, pdq blob not null,
     quality integer not null)
 """
+
+
+class StoredRow(NamedTuple):
+    """fingerprint.index.Row."""
+
+    number: int
+    pdq: bytes
+    quality: int
 
 
 class SqliteRows:
@@ -50,11 +59,11 @@ class SqliteRows:
     def newest(self) -> int:
         return int(str(self._do("select coalesce(max(number), 0) from fingerprints")[0][0]))
 
-    def after(self, number: int, limit: int) -> Sequence[Row]:
+    def after(self, number: int, limit: int) -> Sequence[StoredRow]:
         found = self._do(
             "select number, pdq, quality from fingerprints where number > ? order by number limit ?", number, limit
         )
-        return [Row(*row) for row in found]  # type: ignore[arg-type]
+        return [StoredRow(*row) for row in found]  # type: ignore[arg-type]
 
     def capture_ids(self, numbers: Sequence[int]) -> Mapping[int, str]:
         assert len(numbers) <= 500

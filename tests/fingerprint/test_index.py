@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerprint.codes import ORIENTATIONS
-from fingerprint.index import BATCH_ROWS, Row, ScanIndex
+from fingerprint.index import BATCH_ROWS, ScanIndex
 from pipeline.ports import Index, Neighbour
-from tests.fingerprint.sqlite_rows import SqliteRows
+from tests.fingerprint.sqlite_rows import SqliteRows, StoredRow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROW_BYTES = 40
@@ -280,7 +280,7 @@ class FailingRows(SqliteRows):
 
     fail_after: int = 10**9
 
-    def after(self, number: int, limit: int) -> list[Row]:
+    def after(self, number: int, limit: int) -> list[StoredRow]:
         if number >= self.fail_after:
             raise ConnectionError("the database went away")
         return list(super().after(number, min(limit, 7)))
