@@ -9,12 +9,15 @@ import urllib.request
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from pipeline.errors import Conflict, Rejected, Unavailable
-from wiring import Services, SettingError, Settings, load_settings
+from settings import SettingError, Settings, load_settings
+
+if TYPE_CHECKING:
+    from wiring import Services
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,7 +54,9 @@ def _settings() -> Settings:
     return load_settings(os.environ)
 
 
-def _services() -> Services:
+def _services() -> "Services":
+    from wiring import Services
+
     settings = _settings()
     if not settings.keys.exists():
         raise SettingError(f"there is no service in {settings.home} yet: start it once with `capture up`")
@@ -159,12 +164,13 @@ def chain() -> None:
 @_explained
 def chain_deploy() -> None:
     """Deploy the log contract on CAPTURE_CHAIN_URL with CAPTURE_CHAIN_KEY_FILE and print its address."""
+    from ledger.accounts import read_or_make_key
     from ledger.chain import deploy
 
-    services = _services() if _settings().keys.exists() else Services(_settings())
-    if services.settings.chain_url is None:
+    settings = _settings()
+    if settings.chain_url is None or settings.chain_key_file is None:
         raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
-    click.echo(deploy(services.settings.chain_url, services.chain_key()))
+    click.echo(deploy(settings.chain_url, read_or_make_key(settings.chain_key_file)))
 
 
 @main.command()

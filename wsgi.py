@@ -3,6 +3,7 @@
 import os
 
 from capture_api import create_app
-from wiring import Services, load_settings
+from settings import load_settings
+from wiring import Services
 
 app = create_app(Services(load_settings(os.environ)))

@@ -12,7 +12,8 @@ from capture_api.operations import operations
 from capture_api.public import public
 from capture_api.verify import verify
 from capture_api.watch import Watch
-from wiring import MAX_UPLOAD_BYTES, Services
+from settings import MAX_UPLOAD_BYTES
+from wiring import Services
 
 # No inline script or style, nothing from elsewhere: a photo's texts can never become code here.
 _CONTENT_SECURITY = (

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from fingerprint.sniff import sniff
 from flask import Request, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from capture_api.problems import problem
+from fingerprint.sniff import sniff
 from pipeline.errors import Rejected
+from settings import MAX_UPLOAD_BYTES
 from store.blobs import CHUNK_BYTES, BlobStore, Incoming
-from wiring import MAX_UPLOAD_BYTES
 
 MAX_METADATA_BYTES = 64 * 1024
 MULTIPART_OVERHEAD_BYTES = 1024 * 1024  # boundaries, headers and the metadata part around the photo

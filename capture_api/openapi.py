@@ -9,7 +9,7 @@ from typing import Any
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.problems import TYPES as PROBLEMS
 from pipeline.record import FACTS, MatchKind, Rejection, Rights, VerdictKind
-from wiring import MAX_UPLOAD_BYTES
+from settings import MAX_UPLOAD_BYTES
 
 ID = {
     "name": "id",

@@ -12,7 +12,7 @@ from capture_api.render import capture_json
 from capture_api.services import services
 from pipeline.record import Capture
 from rights.terms import PRESETS, licence_url
-from wiring import MAX_UPLOAD_BYTES
+from settings import MAX_UPLOAD_BYTES
 
 public = Blueprint("public", __name__)
 

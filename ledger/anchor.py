@@ -134,7 +134,7 @@ class Anchorer:
         chain = self._chain
         if not chain.local:
             raise Conflict(
-                f"there is no log contract at {chain.contract} on the chain at {chain.host}: run `capture chain deploy` "
+                f"the chain at {chain.host} has no log contract at {chain.contract}: run `capture chain deploy` "
                 "and set CAPTURE_CHAIN_CONTRACT to what it prints"
             )
         if chain.nonce() != 0 or chain.contract != chain.created_at(0):

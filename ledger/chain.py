@@ -88,7 +88,7 @@ class Chain:
         self.sender: str = self._account.address
         self.contract: str = Web3.to_checksum_address(contract) if contract else self.created_at(0)
         self._chain_id: int | None = None
-        self._known_code: str | None = None
+        self._code_checked = False
 
     def created_at(self, nonce: int) -> str:
         """The address of the contract that this account creates with this nonce."""
@@ -100,18 +100,18 @@ class Chain:
     def chain_id(self) -> int:
         """The chain's own number; asked once."""
         if self._chain_id is None:
-            self._chain_id = int(self._ask("eth_chainId"), 16)
+            self._chain_id = self._number("eth_chainId")
         return self._chain_id
 
     def nonce(self) -> int:
         """How many transactions of this account are in blocks: the next one's nonce."""
-        return int(self._ask("eth_getTransactionCount", self.sender, "latest"), 16)
+        return self._number("eth_getTransactionCount", self.sender, "latest")
 
     def head(self) -> Head | None:
         """What the contract holds; None when there is no contract. Raises Conflict when its code is not ours."""
         answer = self._call("head") if self._has_our_code() else b""
+        self._code_checked = bool(answer)  # a chain that lost its newest blocks lost the contract with them
         if not answer:
-            self._known_code = None  # a chain that lost its newest blocks lost the contract with them
             return None
         return Head(*self._web3.codec.decode(["uint64", "bytes32", "uint64"], answer))
 
@@ -200,9 +200,17 @@ class Chain:
         except (RequestException, Web3Exception, ValueError) as error:
             # Not chained: the transport's own words hold the whole URL.
             raise Unavailable(f"the chain at {self.host} did not answer {method}: {type(error).__name__}") from None
-        if not isinstance(answer, dict) or answer.get("error") or "result" not in answer:
-            raise Refused(self.host, method, dict(answer).get("error", "an answer that is not JSON-RPC"))
-        return answer["result"]
+        fields: Any = answer if isinstance(answer, dict) else {}
+        if fields.get("error") or "result" not in fields:
+            raise Refused(self.host, method, fields.get("error") or "its answer is not JSON-RPC")
+        return fields["result"]
+
+    def _number(self, method: str, *params: Any) -> int:
+        answer = self._ask(method, *params)
+        try:
+            return int(answer, 16)
+        except (TypeError, ValueError):
+            raise Refused(self.host, method, f"its answer is no number: {answer!r}") from None
 
     def _set_clock(self, block_time: int | None) -> None:
         # Always: the embedded chain's clock keeps the distance to the last time that it was given.
@@ -214,18 +222,16 @@ class Chain:
         return bytes.fromhex(self._ask("eth_call", call, "latest").removeprefix("0x"))
 
     def _has_our_code(self) -> bool:
-        if self._known_code == self.contract:
+        if self._code_checked:
             return True
         code = bytes.fromhex(self._ask("eth_getCode", self.contract, "latest").removeprefix("0x"))
         if not code:
             return False
-        digest = hashlib.sha256(code).hexdigest()
-        if digest != ARTIFACT["runtime_sha256"]:
+        if (digest := hashlib.sha256(code).hexdigest()) != ARTIFACT["runtime_sha256"]:
             raise Conflict(
-                f"the code at {self.contract} has the SHA-256 {digest}, this version's log contract "
-                f"{ARTIFACT['runtime_sha256']}: set CAPTURE_CHAIN_CONTRACT to what `capture chain deploy` printed"
+                f"the code at {self.contract} is not this version's log contract, its SHA-256 is {digest}: "
+                "set CAPTURE_CHAIN_CONTRACT to what `capture chain deploy` printed"
             )
-        self._known_code = self.contract
         return True
 
     def _knows(self, transaction: str) -> bool:
@@ -233,20 +239,11 @@ class Chain:
 
     def _sign(self, nonce: int, to: str | None, data: str, contract: str) -> SignedTransaction:
         max_fee, tip = self._fees()
-        call = {"from": self.sender, "data": data} | ({"to": to} if to else {})
-        signed = self._account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self.chain_id,
-                "nonce": nonce,
-                "value": 0,
-                "data": data,
-                "gas": self._estimate(call) * (100 + GAS_MARGIN_PERCENT) // 100,
-                "maxFeePerGas": max_fee,
-                "maxPriorityFeePerGas": tip,
-            }
-            | ({"to": to} if to else {})
-        )
+        call = {"data": data, "to": to} if to else {"data": data}
+        gas = self._estimate({"from": self.sender, **call}) * (100 + GAS_MARGIN_PERCENT) // 100
+        fees = {"gas": gas, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip}
+        fields = {"type": 2, "chainId": self.chain_id, "nonce": nonce, "value": 0, **fees, **call}
+        signed = self._account.sign_transaction(fields)
         return SignedTransaction(nonce, Web3.to_hex(signed.hash), bytes(signed.raw_transaction), contract)
 
     def _fees(self) -> tuple[int, int]:
@@ -255,12 +252,12 @@ class Chain:
         base = (self._ask("eth_getBlockByNumber", "latest", False) or {}).get("baseFeePerGas")
         if base is None:
             raise Conflict(f"the chain at {self.host} has no EIP-1559 fees: set CAPTURE_CHAIN_URL to one that has")
-        tip = int(self._ask("eth_maxPriorityFeePerGas"), 16)
+        tip = self._number("eth_maxPriorityFeePerGas")
         return int(base, 16) * BASE_FEE_HEADROOM + tip, tip
 
     def _estimate(self, call: dict[str, Any]) -> int:
         try:
-            return int(self._ask("eth_estimateGas", call), 16)
+            return self._number("eth_estimateGas", call)
         except Refused as refused:
             reason = self._reason(refused.data)
             if reason or "revert" in refused.words.lower():

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -43,6 +41,9 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to this version's shape. Runs at every start; does nothing when they have it."""
+        from alembic import command  # half a second that only the start needs to pay
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["engine"] = self.engine

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.record import Rights
+from settings import Engines, SettingError, Settings, worker_name
 from store.keys import SCOPES
 from supervisor import anvil, home, valkey
 from supervisor.supervise import Child, Supervisor
-from wiring import Engines, Services, SettingError, Settings, worker_name
+from wiring import Services
 
 BLOCKING_THREADS = 160  # 150 slow phones at once starve 16 threads, and cost these 1 to 6 ms (measured)
 HTTP_BUFFER_BYTES = 65_536

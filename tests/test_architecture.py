@@ -9,13 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOMAINS = {"fingerprint", "provenance", "ledger", "rights", "store"}
-OURS = DOMAINS | {"pipeline", "wiring", "capture_api", "workers", "supervisor", "cli", "wsgi"}
+OURS = DOMAINS | {"pipeline", "settings", "wiring", "capture_api", "workers", "supervisor", "cli", "wsgi"}
 MAY_IMPORT = {
     "pipeline": set[str](),
     **{domain: {"pipeline"} for domain in DOMAINS},
-    "capture_api": {"pipeline", "wiring", *DOMAINS},
-    "workers": {"pipeline", "wiring", *DOMAINS},
-    "supervisor": {"pipeline", "wiring", "store"},
+    "capture_api": {"pipeline", "settings", "wiring", *DOMAINS},
+    "workers": {"pipeline", "settings", "wiring", *DOMAINS},
+    "supervisor": {"pipeline", "settings", "wiring", "store"},
 }
 
 

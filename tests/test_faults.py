@@ -14,6 +14,7 @@ from tests.service import Running
 
 UPLOADS = 20
 ALL_ANCHORED_S = 90
+VICTIMS = ("api", "photos-1", "queue", "chain", "ledger", "sweeper")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def _verified(running: Running, capture_id: str, photo: bytes, folder: Path) -> 
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("number", "victim"), enumerate(["api", "photos-1", "queue", "chain", "ledger", "sweeper"]))
+@pytest.mark.parametrize(("number", "victim"), list(enumerate(VICTIMS)))
 def test_killing_one_process_loses_nothing(running: Running, number: int, victim: str, tmp_path: Path) -> None:
     photos = [jpeg(2000 + 100 * number + i, 400, 300) for i in range(UPLOADS)]
     with ThreadPoolExecutor(4) as pool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from settings import _KNOWN, SettingError, load_settings
 from tests.service import ROOT
-from wiring import _KNOWN, SettingError, load_settings
 
 
 def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

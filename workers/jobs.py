@@ -10,7 +10,8 @@ from functools import cache
 from pipeline.errors import Conflict, Rejected, Unavailable
 from pipeline.record import Rejection, encode
 from pipeline.run import STAGES, advance
-from wiring import Services, load_settings
+from settings import load_settings
+from wiring import Services
 from workers.metrics import timed
 
 MAX_CRASHES = 3  # a photo that killed this many work horses in the same stage is refused, and its upload kept

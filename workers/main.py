@@ -1,6 +1,7 @@
 """The worker processes: `python -m workers.main photos|ledger|sweep NAME`."""
 
 import ctypes
+import importlib
 import logging
 import os
 import signal
@@ -14,9 +15,20 @@ from rq.serializers import JSONSerializer
 from ledger.tree import MAX_SIZE
 from pipeline.errors import Unavailable
 from store.bell import COMPARE_JOB, LEDGER, PHOTOS
-from wiring import Services, load_settings
+from settings import load_settings
+from wiring import Services
 from workers import metrics
 
+PRELOADED = (
+    "fingerprint.decode",
+    "fingerprint.index",
+    "fingerprint.match",
+    "provenance.inspect",
+    "provenance.manifest",
+    "rights.preferences",
+    "ledger.leaf",
+    "workers.jobs",
+)
 SWEEP_S = 1.0
 SWEEP_LIMIT = 100  # captures rung for at a time
 STALE_UPLOAD_S = 3600  # an upload that was cut off by a crash is removed after this
@@ -58,8 +70,8 @@ def photos(services: Services, name: str) -> None:
 
 def ledger(services: Services, name: str) -> None:
     """Sequence and anchor until told to stop: resident, because importing web3 takes three seconds."""
-    import ledger.chain  # noqa: F401 - so that the first leaf does not wait for it
-
+    importlib.import_module("ledger.chain")  # so that the first leaf does not wait for it
+    importlib.import_module("workers.jobs")
     services.bell.ledger()  # whatever was left waiting by the one before
     rq.SimpleWorker(
         [LEDGER], name=f"{name}-{os.getpid()}", connection=services.bell.connection, serializer=JSONSerializer,
@@ -86,11 +98,9 @@ def sweep(services: Services, _name: str) -> None:
 
 def _preload() -> None:
     """Import what every photo needs, once, before the forks; never web3."""
-    import cv2
-
-    import rights.preferences  # noqa: F401
-
-    cv2.setNumThreads(1)  # photos run side by side; threads inside one would only wait for each other
+    for name in PRELOADED:
+        importlib.import_module(name)
+    importlib.import_module("fingerprint.hashes").warm()
 
 
 def main() -> None:

@@ -135,7 +135,8 @@ def test_the_document_is_valid_openapi_and_served(service: Running) -> None:
 
 def test_every_route_is_documented() -> None:
     from capture_api import create_app
-    from wiring import Services, load_settings
+    from settings import load_settings
+    from wiring import Services
 
     app = create_app(Services(load_settings({"CAPTURE_HOME": "/nonexistent"})))
     routes = {

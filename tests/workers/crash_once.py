@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.run import advance
-from wiring import Services, load_settings
+from settings import load_settings
+from wiring import Services
 
 
 def main() -> None:

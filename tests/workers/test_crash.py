@@ -11,7 +11,8 @@ from pipeline.record import Asset, Request, Rights
 from pipeline.run import STAGES
 from tests.photos import jpeg
 from tests.service import ROOT
-from wiring import Services, load_settings
+from settings import load_settings
+from wiring import Services
 
 KILLED = -9
 STAGE_NAMES = [stage.__name__ for _, stage in STAGES]

@@ -1,0 +1,186 @@
+"""Settings from the environment, parsed and checked before anything starts. Standard library only."""
+
+import dataclasses
+import difflib
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+MAX_UPLOAD_BYTES = 50_000_000  # a 48 MP ProRAW is 75 MB and comes later; a 12 MP JPEG is 3 to 8 MB
+
+
+class SettingError(Exception):
+    """A setting is unknown or malformed. The text says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, from the environment. A URL that is None means the embedded engine."""
+
+    home: Path
+    host: str
+    port: int
+    database_url: str
+    blobs_url: str
+    queue_url: str | None
+    chain_url: str | None
+    chain_key_file: Path | None
+    chain_contract: str | None
+    tsa_url: str | None
+    log_origin: str | None
+    photo_workers: int
+
+    @property
+    def run(self) -> Path:
+        """Where the running service keeps sockets, process ids and the addresses of its embedded engines."""
+        return self.home / "run"
+
+    @property
+    def keys(self) -> Path:
+        """Private keys, mode 0700."""
+        return self.home / "keys"
+
+    @property
+    def api_key_file(self) -> Path:
+        """The owner's key, written at the first start."""
+        return self.home / "api-key"
+
+    @property
+    def log_vkey_file(self) -> Path:
+        """The log's public key, for verifiers."""
+        return self.keys / "log" / "log.vkey"
+
+
+_KNOWN = {
+    "CAPTURE_HOME": "a folder",
+    "CAPTURE_LISTEN": "an address and a port such as 127.0.0.1:8000",
+    "CAPTURE_DATABASE_URL": "a database such as sqlite:////srv/capture/capture.db",
+    "CAPTURE_BLOBS_URL": "a store such as file:///srv/capture/blobs or s3://bucket/prefix",
+    "CAPTURE_QUEUE_URL": "a Valkey or Redis such as redis://localhost:6379/0 or unix:///run/valkey.sock",
+    "CAPTURE_CHAIN_URL": "an EVM JSON-RPC address such as https://rpc.example",
+    "CAPTURE_CHAIN_KEY_FILE": "a file with the writer's private key as 64 hex digits, mode 0600",
+    "CAPTURE_CHAIN_CONTRACT": "the log contract's address, 0x and 40 hex digits, as `capture chain deploy` printed it",
+    "CAPTURE_INDEX_URL": "nothing: this version has the embedded index only, leave it unset",
+    "CAPTURE_SIGNER_URL": "nothing: this version signs with its own key file only, leave it unset",
+    "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
+    "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
+    "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
+}
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Parse every CAPTURE_ variable. Raises SettingError for the first that is unknown or malformed."""
+    for name in environ:
+        if name.startswith("CAPTURE_") and name not in _KNOWN:
+            near = difflib.get_close_matches(name, _KNOWN, 1, cutoff=0.8)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_KNOWN)}"
+            raise SettingError(f"{name} is not a setting; {hint}")
+    for name in ("CAPTURE_INDEX_URL", "CAPTURE_SIGNER_URL"):
+        if environ.get(name):
+            raise _wrong(name, environ)
+    home = Path(environ.get("CAPTURE_HOME") or "data").absolute()
+    host, port = _listen(environ)
+    settings = Settings(
+        home=home,
+        host=host,
+        port=port,
+        database_url=_url(environ, "CAPTURE_DATABASE_URL", ("sqlite", "postgresql")) or f"sqlite:///{home}/capture.db",
+        blobs_url=_url(environ, "CAPTURE_BLOBS_URL", ("file", "s3")) or f"file://{home}/blobs",
+        queue_url=_url(environ, "CAPTURE_QUEUE_URL", ("redis", "rediss", "unix")),
+        chain_url=_url(environ, "CAPTURE_CHAIN_URL", ("http", "https")),
+        chain_key_file=_key_file(environ),
+        chain_contract=_address(environ),
+        tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
+        log_origin=_origin(environ),
+        photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
+    )
+    if settings.chain_url and not settings.chain_key_file:
+        raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
+    return settings
+
+
+def _wrong(name: str, environ: Mapping[str, str]) -> SettingError:
+    shown = "(not shown)" if "URL" in name or "KEY" in name else repr(environ[name])  # URLs may carry passwords
+    return SettingError(f"{name} is {shown}; write {_KNOWN[name]}")
+
+
+def _listen(environ: Mapping[str, str]) -> tuple[str, int]:
+    host, separator, port = (environ.get("CAPTURE_LISTEN") or "127.0.0.1:8000").rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise _wrong("CAPTURE_LISTEN", environ)
+    return host.strip("[]"), int(port)
+
+
+def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    value = environ.get(name)
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme.split("+")[0] not in schemes or not (parts.netloc or parts.path):
+        raise _wrong(name, environ)
+    return value
+
+
+def _key_file(environ: Mapping[str, str]) -> Path | None:
+    value = environ.get("CAPTURE_CHAIN_KEY_FILE")
+    if value and not Path(value).is_file():
+        raise SettingError(f"CAPTURE_CHAIN_KEY_FILE names no file; write {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
+    return Path(value).absolute() if value else None
+
+
+def _address(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("CAPTURE_CHAIN_CONTRACT")
+    if value and not (value.startswith("0x") and len(value) == 42 and _is_hex(value[2:])):
+        raise _wrong("CAPTURE_CHAIN_CONTRACT", environ)
+    return value or None
+
+
+def _is_hex(text: str) -> bool:
+    return all(character in "0123456789abcdefABCDEF" for character in text)
+
+
+def _origin(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("CAPTURE_LOG_ORIGIN")
+    if value and ("://" in value or "+" in value or any(c.isspace() for c in value) or len(value) > 200):
+        raise _wrong("CAPTURE_LOG_ORIGIN", environ)
+    return value or None
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = environ.get(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        raise _wrong(name, environ)
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The addresses of the queue and the chain: set by URL, or embedded and told by the supervisor."""
+
+    queue_url: str
+    chain_url: str
+    chain_is_local: bool
+
+    def write(self, settings: Settings) -> None:
+        """Tell the other processes, in one step."""
+        temporary = settings.run / "engines.json.new"
+        temporary.write_text(json.dumps(dataclasses.asdict(self)))
+        temporary.replace(settings.run / "engines.json")
+
+    @classmethod
+    def read(cls, settings: Settings) -> "Engines":
+        """What the supervisor told. Raises SettingError when nothing runs here."""
+        try:
+            return cls(**json.loads((settings.run / "engines.json").read_text()))
+        except FileNotFoundError:
+            raise SettingError(f"nothing runs in {settings.home}: start it with `capture up`") from None
+
+
+def worker_name(kind: str, number: int) -> str:
+    """A worker's name, the same after a restart, so that the new one can free what the dead one held."""
+    return f"{socket.gethostname()[:24]}-{kind}-{number}"

@@ -1,0 +1,51 @@
+"""The checked-in artifact is what the compiler makes of the source, and what verifiers know."""
+
+import hashlib
+import json
+import subprocess
+
+import pytest
+from web3 import Web3
+
+from ledger import verify
+from tests.chain_fixture import node_js
+from tests.service import ROOT
+
+FOLDER = ROOT / "contracts"
+
+
+def test_compiling_again_gives_the_same_artifact() -> None:
+    node = node_js()
+    if node is None:
+        pytest.skip("there is no node on this machine: the contract cannot be compiled again")
+    if not (ROOT / "node_modules" / "solc").exists():
+        pytest.skip("there is no solc in node_modules: `make setup` brings it")
+    run = subprocess.run([node, FOLDER / "build.mjs", "--print"], capture_output=True, text=True, check=True)
+    assert run.stdout == (FOLDER / "Log.json").read_text()
+
+
+def test_the_artifact_names_its_compiler_and_no_machine() -> None:
+    text = (FOLDER / "Log.json").read_text()
+    artifact = json.loads(text)
+    pragma = (FOLDER / "Log.sol").read_text().split("pragma solidity ")[1].split(";")[0]
+    assert artifact["compiler"].startswith(f"{pragma}+commit.")
+    assert artifact["settings"]["metadata"] == {"appendCBOR": False, "bytecodeHash": "none"}
+    assert "/" not in text
+    assert "\\" not in text
+
+
+def test_the_digest_is_that_of_the_code() -> None:
+    artifact = json.loads((FOLDER / "Log.json").read_text())
+    code = bytes.fromhex(artifact["runtime"][2:])
+    assert artifact["runtime_sha256"] == hashlib.sha256(code).hexdigest()
+    assert artifact["bytecode"].endswith(artifact["runtime"][2:])
+
+
+def test_the_verifier_knows_this_contract() -> None:
+    artifact = json.loads((FOLDER / "Log.json").read_text())
+    event = next(entry for entry in artifact["abi"] if entry["type"] == "event")
+    text = f"{event['name']}({','.join(field['type'] for field in event['inputs'])})"
+    assert Web3.to_hex(Web3.keccak(text=text)) == verify.EVENT
+    assert [field["indexed"] for field in event["inputs"]] == [True, False]
+    assert Web3.to_hex(Web3.keccak(text="size()")[:4]) == verify.SIZE_CALL
+    assert artifact["runtime_sha256"] == verify.RUNTIME_SHA256
