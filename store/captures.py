@@ -19,7 +19,7 @@ from store.schema import captures, facts, fingerprints, log_leaves
 
 PDQ = "pdq256-v1"  # the soft binding that the index scans
 LEASE_MS = 30_000  # the longest that one stage may take; every fact renews it
-RING_AGAIN_MS = 20_000  # after a ring that nobody answered, for example because the queue lost it
+RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
 
 class CaptureRecords:
@@ -137,14 +137,14 @@ class CaptureRecords:
             found = connection.execute(sa.select(captures.c.attempts).where(captures.c.id == capture_id))
             return int(found.scalar_one())
 
-    def take_waiting(self, limit: int) -> list[str]:
-        """Captures that wait for a photo worker and whose time to ring has come, oldest first.
+    def take_waiting(self, limit: int, overdue_ms: int = 0) -> list[str]:
+        """Captures that wait for a photo worker and whose time to ring came `overdue_ms` ago, oldest first.
 
         They are taken off this list for `RING_AGAIN_MS`: a long queue is not made longer at every sweep.
         """
         now = _now_ms()
         sealed = sa.exists().where(facts.c.capture_id == captures.c.id, facts.c.name == "leaf")
-        query = sa.select(captures.c.id).where(*_OPEN, captures.c.ring_at_ms <= now, ~sealed)
+        query = sa.select(captures.c.id).where(*_OPEN, captures.c.ring_at_ms <= now - overdue_ms, ~sealed)
         with self._database.read() as connection:
             ids = list(connection.execute(query.order_by(captures.c.number).limit(limit)).scalars())
         if ids:

@@ -14,6 +14,7 @@ from tests.service import Running
 
 UPLOADS = 20
 ALL_ANCHORED_S = 90
+CHAIN_HEALS_S = 20  # a killed chain lost its last second; the same transactions are sent to it again
 VICTIMS = ("api", "photos-1", "queue", "chain", "ledger", "sweeper")
 
 
@@ -52,8 +53,9 @@ def _verified(running: Running, capture_id: str, photo: bytes, folder: Path) -> 
     (folder / "receipt.json").write_bytes(running.ask("GET", f"/v1/captures/{capture_id}/receipt").body)
     port = (running.home / "run/chain-port").read_text()
     arguments = ["verify", str(folder / "receipt.json"), str(folder / "photo.jpg"), "--rpc", f"http://127.0.0.1:{port}"]
-    result = running.command(*arguments)
-    assert result.returncode == 0, result.stdout + result.stderr
+    end = time.monotonic() + CHAIN_HEALS_S
+    while (result := running.command(*arguments)).returncode != 0:
+        assert time.monotonic() < end, result.stdout + result.stderr
 
 
 @pytest.mark.timeout(300)

@@ -30,6 +30,8 @@ PRELOADED = (
     "workers.jobs",
 )
 SWEEP_S = 1.0
+BUSY_PATIENCE_MS = 20_000  # while the queue is not empty, a capture that waits is most likely in it
+CHAIN_CHECK_S = 3.0  # a chain that lost blocks is given them again after this, also when nothing is registered
 SWEEP_LIMIT = 100  # captures rung for at a time
 STALE_UPLOAD_S = 3600  # an upload that was cut off by a crash is removed after this
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
@@ -72,7 +74,8 @@ def ledger(services: Services, name: str) -> None:
     """Sequence and anchor until told to stop: resident, because importing web3 takes three seconds."""
     importlib.import_module("ledger.chain")  # so that the first leaf does not wait for it
     importlib.import_module("workers.jobs")
-    services.bell.ledger()  # whatever was left waiting by the one before
+    services.bell.heard()  # what was rung for the one before
+    services.bell.ledger()
     rq.SimpleWorker(
         [LEDGER], name=f"{name}-{os.getpid()}", connection=services.bell.connection, serializer=JSONSerializer,
         log_job_description=False, maintenance_interval=60, worker_ttl=60,
@@ -81,16 +84,19 @@ def ledger(services: Services, name: str) -> None:
 
 def sweep(services: Services, _name: str) -> None:
     """Ring for whatever waits in the database, so that nothing depends on the queue keeping anything."""
-    last_cleaning = 0.0
+    due = dict.fromkeys(("chain", "uploads"), 0.0)
     while True:
+        now = time.monotonic()
         try:
-            for capture_id in services.captures.take_waiting(SWEEP_LIMIT):
+            overdue_ms = BUSY_PATIENCE_MS if services.bell.length(PHOTOS) else 0
+            for capture_id in services.captures.take_waiting(SWEEP_LIMIT, overdue_ms):
                 services.bell.photo(capture_id)
-            if services.log.waiting(1) or services.log.unanchored(MAX_SIZE):
+            if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE):
                 services.bell.ledger()
-            if time.monotonic() - last_cleaning > STALE_UPLOAD_S / 4:
+                due["chain"] = now + CHAIN_CHECK_S
+            if now > due["uploads"]:
                 services.blobs.discard_stale(STALE_UPLOAD_S)
-                last_cleaning = time.monotonic()
+                due["uploads"] = now + STALE_UPLOAD_S / 4
         except Unavailable as unavailable:
             log.warning("sweeping waits: %s", unavailable)
         time.sleep(SWEEP_S)
