@@ -15,6 +15,7 @@ from web3.exceptions import Web3Exception
 from web3.types import Nonce, RPCEndpoint
 from web3.utils.address import get_create_address
 
+from ledger.rpc import Answer, Refused
 from pipeline.errors import Conflict, Rejected, Unavailable
 
 ARTIFACT = json.loads((Path(__file__).parents[1] / "contracts" / "Log.json").read_text())
@@ -29,7 +30,6 @@ LOCAL_BALANCE_WEI = 10**24
 LOCAL_STEP_S = 0.02
 STEPS_S = (0.25, 0.5, 1.0, 2.0)  # between two questions to a chain that is not ours
 DEPLOY_WAIT_S = 300
-MAX_WORDS = 200  # of what a node says, in a message of ours
 
 _KNOWN_ALREADY = ("already known", "already imported", "already in mempool", "known transaction")
 _NONCE_USED = ("nonce too low", "nonce has already been used")
@@ -56,17 +56,6 @@ class SignedTransaction:
 
 class Reverted(Conflict):
     """The transaction is in a block, and the contract refused it."""
-
-
-class Refused(Unavailable):
-    """The node answered with an error. `words` are its own, `data` what the contract returned, if it was asked."""
-
-    def __init__(self, host: str, method: str, error: Any) -> None:
-        fields = error if isinstance(error, dict) else {"message": error}
-        self.words = str(fields.get("message", ""))[:MAX_WORDS]
-        data = fields.get("data")
-        self.data = data if isinstance(data, str) and data.startswith("0x") else None
-        super().__init__(f"the chain at {host} refused {method}: {self.words}")
 
 
 class Chain:
@@ -100,12 +89,12 @@ class Chain:
     def chain_id(self) -> int:
         """The chain's own number; asked once."""
         if self._chain_id is None:
-            self._chain_id = self._number("eth_chainId")
+            self._chain_id = self._ask("eth_chainId").number()
         return self._chain_id
 
     def nonce(self) -> int:
         """How many transactions of this account are in blocks: the next one's nonce."""
-        return self._number("eth_getTransactionCount", self.sender, "latest")
+        return self._ask("eth_getTransactionCount", self.sender, "latest").number()
 
     def head(self) -> Head | None:
         """What the contract holds; None when there is no contract. Raises Conflict when its code is not ours."""
@@ -113,11 +102,11 @@ class Chain:
         self._code_checked = bool(answer)  # a chain that lost its newest blocks lost the contract with them
         if not answer:
             return None
-        return Head(*self._web3.codec.decode(["uint64", "bytes32", "uint64"], answer))
+        return Head(*self._decoded(["uint64", "bytes32", "uint64"], answer))
 
     def writer(self) -> str:
         """The only account that the contract listens to."""
-        return str(Web3.to_checksum_address(self._web3.codec.decode(["address"], self._call("writer"))[0]))
+        return str(Web3.to_checksum_address(self._decoded(["address"], self._call("writer"))[0]))
 
     def inclusion(self, transaction: str) -> tuple[int, int] | None:
         """Number and time (seconds, Unix) of the block that holds the transaction; None while none does.
@@ -125,17 +114,18 @@ class Chain:
         Raises Reverted when the contract refused it.
         """
         receipt = self._ask("eth_getTransactionReceipt", transaction)
-        if not receipt or not receipt.get("blockHash"):
+        if receipt.missing or not receipt.text("blockHash"):
             return None
-        block = self._ask("eth_getBlockByHash", receipt["blockHash"], False)
-        if not block:
+        number = receipt.quantity("blockNumber")
+        block = self._ask("eth_getBlockByHash", receipt.text("blockHash"), False)
+        if block.missing:
             return None  # the node changed its mind between the two questions
-        if int(receipt["status"], 16) != 1:
+        if receipt.quantity("status") != 1:
             raise Reverted(
-                f"the contract {self.contract} refused {transaction} in block {int(receipt['blockNumber'], 16)}: "
+                f"the contract {self.contract} refused {transaction} in block {number}: "
                 "look for another program that uses the same key, and stop it"
             )
-        return int(receipt["blockNumber"], 16), int(block["timestamp"], 16)
+        return number, block.quantity("timestamp")
 
     def wait(
         self, transaction: str, limit_s: float, meanwhile: Callable[[], None] = lambda: None
@@ -194,37 +184,32 @@ class Chain:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _ask(self, method: str, *params: Any) -> Any:
+    def _ask(self, method: str, *params: Any) -> Answer:
         try:
             answer = self._provider.make_request(RPCEndpoint(method), list(params))
         except (RequestException, Web3Exception, ValueError) as error:
             # Not chained: the transport's own words hold the whole URL.
             raise Unavailable(f"the chain at {self.host} did not answer {method}: {type(error).__name__}") from None
-        fields: Any = answer if isinstance(answer, dict) else {}
-        if fields.get("error") or "result" not in fields:
-            raise Refused(self.host, method, fields.get("error") or "its answer is not JSON-RPC")
-        return fields["result"]
-
-    def _number(self, method: str, *params: Any) -> int:
-        answer = self._ask(method, *params)
-        try:
-            return int(answer, 16)
-        except (TypeError, ValueError):
-            raise Refused(self.host, method, f"its answer is no number: {answer!r}") from None
+        return Answer(self.host, method, answer)
 
     def _set_clock(self, block_time: int | None) -> None:
         # Always: the embedded chain's clock keeps the distance to the last time that it was given.
-        newest = int(self._ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        newest = self._ask("eth_getBlockByNumber", "latest", False).quantity("timestamp")
         self._ask("evm_setNextBlockTimestamp", max(newest, block_time or int(time.time())))
 
     def _call(self, function: str) -> bytes:
         call = {"to": self.contract, "data": self._contract.encode_abi(function)}
-        return bytes.fromhex(self._ask("eth_call", call, "latest").removeprefix("0x"))
+        return self._ask("eth_call", call, "latest").content()
+
+    def _decoded(self, types: list[str], answer: bytes) -> tuple[Any, ...]:
+        if len(answer) != 32 * len(types):
+            raise Unavailable(f"the chain at {self.host} gave {len(answer)} bytes for {', '.join(types)}")
+        return self._web3.codec.decode(types, answer)
 
     def _has_our_code(self) -> bool:
         if self._code_checked:
             return True
-        code = bytes.fromhex(self._ask("eth_getCode", self.contract, "latest").removeprefix("0x"))
+        code = self._ask("eth_getCode", self.contract, "latest").content()
         if not code:
             return False
         if (digest := hashlib.sha256(code).hexdigest()) != ARTIFACT["runtime_sha256"]:
@@ -235,7 +220,7 @@ class Chain:
         return True
 
     def _knows(self, transaction: str) -> bool:
-        return self._ask("eth_getTransactionByHash", transaction) is not None
+        return not self._ask("eth_getTransactionByHash", transaction).missing
 
     def _sign(self, nonce: int, to: str | None, data: str, contract: str) -> SignedTransaction:
         max_fee, tip = self._fees()
@@ -249,15 +234,15 @@ class Chain:
     def _fees(self) -> tuple[int, int]:
         if self.local:
             return LOCAL_MAX_FEE_WEI, 0
-        base = (self._ask("eth_getBlockByNumber", "latest", False) or {}).get("baseFeePerGas")
+        base = self._ask("eth_getBlockByNumber", "latest", False).field("baseFeePerGas")
         if base is None:
             raise Conflict(f"the chain at {self.host} has no EIP-1559 fees: set CAPTURE_CHAIN_URL to one that has")
-        tip = self._number("eth_maxPriorityFeePerGas")
-        return int(base, 16) * BASE_FEE_HEADROOM + tip, tip
+        tip = self._ask("eth_maxPriorityFeePerGas").number()
+        return base * BASE_FEE_HEADROOM + tip, tip
 
     def _estimate(self, call: dict[str, Any]) -> int:
         try:
-            return self._number("eth_estimateGas", call)
+            return self._ask("eth_estimateGas", call).number()
         except Refused as refused:
             reason = self._reason(refused.data)
             if reason or "revert" in refused.words.lower():

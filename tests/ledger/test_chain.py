@@ -1,17 +1,12 @@
-"""The client of the chain, on a real node; and on servers that are none."""
+"""The client of the chain, on a real node."""
 
-import http.server
-import json
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from web3 import Web3
 
-from ledger.chain import ARTIFACT, LOCAL_MAX_FEE_WEI, Chain, Refused, Reverted, SignedTransaction, deploy
+from ledger.chain import ARTIFACT, LOCAL_MAX_FEE_WEI, Chain, Reverted, SignedTransaction, deploy
 from ledger.tree import EMPTY_ROOT
 from pipeline.errors import Conflict, Rejected, Unavailable
 from tests.chain_fixture import KEY, Node, node, shared_node
@@ -21,7 +16,7 @@ from tests.service import free_port
 __all__ = ["node", "shared_node"]
 
 OTHER_KEY = bytes(31) + b"\x09"
-SECRET_URL = "http://user:secret@127.0.0.1:{port}/v3/secret-key?token=secret"
+SECRET_URL = "http://user:hunter2@127.0.0.1:{port}/v3/hunter2-key?token=hunter2"
 
 
 def deployed(node: Node, key: bytes = KEY) -> Chain:
@@ -136,7 +131,7 @@ def test_other_code_at_the_address_is_a_conflict(shared_node: Node) -> None:
     code = bytearray.fromhex(ARTIFACT["runtime"][2:])
     code[-1] ^= 1
     shared_node.ask("anvil_setCode", chain.contract, "0x" + code.hex())
-    with pytest.raises(Conflict, match="is not this version's log contract.*set CAPTURE_CHAIN_CONTRACT"):
+    with pytest.raises(Conflict, match="is not this version's log contract"):
         chain.head()
     assert shared_node.chain(OTHER_KEY, "0x" + "11" * 20).head() is None
 
@@ -213,81 +208,5 @@ def test_secrets_in_the_address_stay_secret() -> None:
     chain = Chain(SECRET_URL.format(port=free_port()), KEY, None, local=False)
     with pytest.raises(Unavailable) as caught:
         chain.nonce()
-    assert "secret" not in "".join(traceback.format_exception(caught.value))
-    assert "secret" not in chain.host
-
-
-@contextmanager
-def answering(respond: Callable[[bytes], tuple[int, bytes]]) -> Iterator[tuple[Chain, list[str]]]:
-    """A client of a web server that answers so; and the methods that were asked for."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            asked.append(json.loads(body)["method"])
-            status, answer = respond(body)
-            if status == 0:
-                self.close_connection = True  # hung up without a word
-                return
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield Chain(f"http://127.0.0.1:{server.server_port}", KEY, None, local=False, timeout_s=5), asked
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    ("status", "answer"),
-    [
-        (0, b""),
-        (503, b"busy"),
-        (429, b'{"error": "slow down"}'),
-        (200, b"<html>hello</html>"),
-        (200, b"[]"),
-        (200, b'"text"'),
-        (200, b"{}"),
-        (200, b'{"jsonrpc": "2.0", "id": 1, "result": null}'),
-        (200, b'{"jsonrpc": "2.0", "id": 1, "result": "soon"}'),
-        (200, b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "limit exceeded"}}'),
-        (200, b'{"jsonrpc": "2.0", "id": 1, "error": "limit exceeded"}'),
-    ],
-)
-def test_any_other_answer_is_unavailable(status: int, answer: bytes) -> None:
-    with answering(lambda body: (status, answer)) as (chain, _):
-        with pytest.raises(Unavailable, match="the chain at 127"):
-            chain.nonce()
-        with pytest.raises(Unavailable, match="the chain at 127"):
-            chain.sign_deploy(0)
-
-
-@pytest.mark.parametrize("status", [0, 503])
-def test_nothing_is_sent_twice_behind_our_back(status: int) -> None:
-    with answering(lambda body: (status, b"")) as (chain, asked):
-        with pytest.raises(Unavailable):
-            chain.send(b"\x02")
-        assert asked == ["eth_sendRawTransaction"]
-
-
-def test_a_chain_without_our_kind_of_fees_is_named() -> None:
-    with (
-        answering(lambda body: (200, b'{"jsonrpc": "2.0", "id": 1, "result": {"number": "0x1"}}')) as (chain, _),
-        pytest.raises(Conflict, match="has no EIP-1559 fees"),
-    ):
-        chain.sign_deploy(0)
-
-
-def test_what_a_node_says_is_kept_short() -> None:
-    words = json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"message": "x" * 5000}}).encode()
-    with answering(lambda body: (200, words)) as (chain, _):
-        with pytest.raises(Refused) as caught:
-            chain.nonce()
-        assert len(str(caught.value)) < 400
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in chain.host

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -62,10 +63,13 @@ def test_ready_says_whether_a_chain_answers(node: Node) -> None:
     assert not anvil.ready(f"http://127.0.0.1:{free_port()}")
 
 
-def test_the_process_keeps_its_id_and_its_memory_limit(node: Node) -> None:
+def test_it_works_within_its_memory_limit_and_keeps_its_process_id(node: Node) -> None:
+    """The supervisor limits the process that it started: that must be anvil in the end."""
     if not Path("/proc").exists():
         pytest.skip("this system has no /proc")
-    assert "anvil" in Path(f"/proc/{node.pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+    resource.prlimit(node.pid, resource.RLIMIT_DATA, (anvil.MAX_DATA_BYTES, anvil.MAX_DATA_BYTES))
+    assert Path(f"/proc/{node.pid}/exe").resolve() == anvil.anvil_binary().resolve()
+    assert _deploy(node)
 
 
 def test_sigterm_saves_everything(node: Node) -> None:

@@ -1,0 +1,74 @@
+"""What an EVM node answers over JSON-RPC, read with suspicion: a proxy or a broken node may answer anything."""
+
+import re
+from typing import Any
+
+from pipeline.errors import Unavailable
+
+MAX_WORDS = 200  # of what a node says, in a message of ours
+
+
+class Refused(Unavailable):
+    """The node answered with an error, or with nonsense. `words` are its own, `data` what a contract returned."""
+
+    def __init__(self, host: str, method: str, error: Any) -> None:
+        fields = error if isinstance(error, dict) else {"message": error}
+        self.words = str(fields.get("message", ""))[:MAX_WORDS]
+        data = fields.get("data")
+        self.data = data if isinstance(data, str) and data.startswith("0x") else None
+        super().__init__(f"the chain at {host} refused {method}: {self.words}")
+
+
+class Answer:
+    """The answer to one call. Every reading raises Refused when the answer is not of that kind."""
+
+    def __init__(self, host: str, method: str, answer: Any) -> None:
+        self._host = host
+        self._method = method
+        fields: dict[str, Any] = answer if isinstance(answer, dict) else {}
+        if fields.get("error") or "result" not in fields:
+            raise Refused(host, method, fields.get("error") or "its answer is not JSON-RPC")
+        self._result = fields["result"]
+
+    @property
+    def missing(self) -> bool:
+        """Whether the node does not know what was asked for."""
+        return self._result is None
+
+    def number(self) -> int:
+        """A quantity such as 0x1f."""
+        return int(self._hex(self._result), 16)
+
+    def content(self) -> bytes:
+        """Bytes such as 0x00ff; 0x stands for none."""
+        text = self._hex(self._result, least=0)
+        if len(text) % 2:
+            raise self._nonsense("whole bytes", text)
+        return bytes.fromhex(text[2:])
+
+    def field(self, name: str) -> int | None:
+        """A quantity inside an object; None when the object has no such field, or it is null."""
+        value = self._object().get(name)
+        return None if value is None else int(self._hex(value), 16)
+
+    def quantity(self, name: str) -> int:
+        """A quantity that the object must have."""
+        return int(self._hex(self._object().get(name)), 16)
+
+    def text(self, name: str) -> str | None:
+        """A hash or an address inside an object; None when it has no such field, or it is null."""
+        value = self._object().get(name)
+        return None if value is None else self._hex(value)
+
+    def _object(self) -> dict[str, Any]:
+        if not isinstance(self._result, dict):
+            raise self._nonsense("an object", self._result)
+        return self._result
+
+    def _hex(self, value: Any, least: int = 1) -> str:
+        if not isinstance(value, str) or not re.fullmatch(f"0x[0-9a-fA-F]{{{least},}}", value):
+            raise self._nonsense("hexadecimal", value)
+        return value
+
+    def _nonsense(self, wanted: str, value: Any) -> Refused:
+        return Refused(self._host, self._method, f"its answer is not {wanted}: {str(value)[:60]}")
