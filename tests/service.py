@@ -39,7 +39,7 @@ class Running:
         self.home = home
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
-        self._environ = {
+        self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CAPTURE_")},
             "CAPTURE_HOME": str(home),
             "CAPTURE_LISTEN": f"127.0.0.1:{self.port}",
@@ -52,7 +52,7 @@ class Running:
         greeted = self.log().count(GREETING)
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             command = [sys.executable, "-m", "cli", "up"]
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environ, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
         end = time.monotonic() + START_S
         # Not whether the address answers: that may be a process left over from a service that was killed.
         while self.log().count(GREETING) == greeted:
@@ -111,7 +111,7 @@ class Running:
         return subprocess.run(
             [sys.executable, "-m", "cli", *arguments],
             cwd=ROOT,
-            env=self._environ,
+            env=self.environ,
             capture_output=True,
             text=True,
             **more,

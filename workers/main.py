@@ -14,8 +14,8 @@ from rq.serializers import JSONSerializer
 
 from ledger.tree import MAX_SIZE
 from pipeline.errors import Unavailable
-from store.bell import COMPARE_JOB, LEDGER, PHOTOS
 from settings import load_settings
+from store.bell import COMPARE_JOB, LEDGER, PHOTOS
 from wiring import Services
 from workers import metrics
 

@@ -3,7 +3,7 @@
 import * as key from "./key.js";
 import * as order from "./order.js";
 import { announce } from "./page.js";
-import { show as showPhoto } from "./photo.js";
+import { fold, show as showPhoto } from "./photo.js";
 import { Problem, explain } from "./problem.js";
 import { Stopped, upload } from "./upload.js";
 import { bytes } from "./words.js";
@@ -18,6 +18,7 @@ let afterKey = null; // what waits for a new key
 /** Exactly one of the three is seen: "key-form", "chooser", "order", or none while a photo is followed. */
 function step(name) {
   for (const id of ["key-form", "chooser", "order"]) part(id).hidden = id !== name;
+  document.body.dataset.step = name ?? "photos"; // a phone's screen is too small for the introduction beside the work
   part("key-kept").hidden = !key.current();
   part(name)?.querySelector("h2")?.focus();
 }
@@ -151,6 +152,7 @@ function leave() {
 
 function another() {
   step("chooser");
+  fold();
   part("chooser").scrollIntoView({ block: "center" });
   part("camera").focus();
 }

@@ -10,13 +10,18 @@ import { after, time } from "./words.js";
 /** Show a capture, newest first, and follow it to its end. `preview` is an address of the chosen file, or "". */
 export function show({ capture, isNew, fileName, preview, onAnother, onKeyRefused }) {
   const photo = new Photo(capture, { fileName, onAnother });
-  document.querySelectorAll("article .another").forEach((button) => button.remove());
-  document.querySelectorAll("article .steps").forEach((steps) => steps.removeAttribute("open"));
+  fold();
   document.getElementById("photos").prepend(photo.article);
   if (preview) photo.picture(preview);
   if (!isNew) photo.already();
   photo.article.focus();
   photo.follow(onKeyRefused);
+}
+
+/** Make the photos on the page small, to leave room for the next. */
+export function fold() {
+  document.querySelectorAll("article .another").forEach((button) => button.remove());
+  document.querySelectorAll("article .steps").forEach((steps) => steps.removeAttribute("open"));
 }
 
 class Photo {

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.record import Asset, Request, Rights
 from pipeline.run import STAGES
+from settings import load_settings
 from tests.photos import jpeg
 from tests.service import ROOT
-from settings import load_settings
 from wiring import Services
 
 KILLED = -9

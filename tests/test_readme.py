@@ -1,0 +1,99 @@
+"""The README's commands do what it says, as it says them."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.photos import jpeg
+from tests.service import ROOT, Running
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+
+
+def _shell(service: Running, command: str, folder: Path) -> str:
+    """Run a line of the README where `data`, `.venv` and a photo are, against this service."""
+    command = command.replace("http://127.0.0.1:8000", service.base)
+    run = subprocess.run(
+        ["bash", "-euc", command], cwd=folder, env=service.environ, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.fixture
+def folder(service: Running, tmp_path: Path) -> Path:
+    (tmp_path / "photo.jpg").write_bytes(jpeg(8000))
+    (tmp_path / "data").symlink_to(service.home)
+    if not (ROOT / ".venv/bin/capture").exists():
+        pytest.skip("no .venv/bin/capture here: `make setup` makes it")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
+def test_the_order_of_the_chapters() -> None:
+    chapters = re.findall(r"^## (.+)$", README, re.M)
+    assert chapters == [
+        "Run it",
+        "One photo, from upload to receipt",
+        "Verify, without us",
+        "What is trusted, and what its loss costs",
+        "Settings",
+        "Limits of this version",
+    ]
+
+
+def test_the_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_photo_and_the_receipt(service: Running, folder: Path) -> None:
+    register, receipt, verify = (next(c for c in COMMANDS if c.startswith(start) and has in c) for start, has in (
+        ("curl", "--data-binary"), ("curl", "receipt.json"), (".venv/bin/capture verify", ""),
+    ))  # fmt: skip
+    capture = json.loads(_shell(service, register, folder))
+    assert capture["status"] == "anchored"
+    _shell(service, receipt.replace("/ID/", f"/{capture['id']}/"), folder)
+    assert json.loads((folder / "receipt.json").read_text())["capture"] == capture["id"]
+    told = _shell(service, verify, folder)
+    assert told.count("passed") == 7
+    assert "failed" not in told
+
+
+def test_the_register_command(service: Running, folder: Path) -> None:
+    command = re.search(r"`(\.venv/bin/capture register [^`]+)`", README)
+    assert command
+    assert "anchored" in _shell(service, command[1], folder)
+    assert (folder / "receipt.json").exists()
+
+
+def test_the_rights_header(service: Running) -> None:
+    header = re.search(r"`Capture-Metadata: ([^`]+)`", README)
+    assert header
+    answer = service.register(jpeg(8001), Capture_Metadata=header[1])
+    assert answer.json["rights"]["creator"] == "Ada"
+
+
+def test_the_verifier_runs_alone(service: Running, tmp_path: Path) -> None:
+    photo = jpeg(8002)
+    capture = service.register(photo).json
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    (tmp_path / "receipt.json").write_bytes(service.ask("GET", capture["links"]["receipt"]).body)
+    (tmp_path / "verify.py").write_bytes((ROOT / "ledger/verify.py").read_bytes())
+    key = (service.home / "keys/log/log.vkey").read_text()
+    command = ["python3", "-I", "-S", "verify.py", "receipt.json", "photo.jpg", "--key", key]
+    run = subprocess.run(command, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"^not checked +signature ", run.stdout, re.M)
+
+
+def test_every_link_to_a_file_leads_somewhere() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
