@@ -114,7 +114,8 @@ def _chunks(source: IO[bytes]) -> Iterator[bytes]:
 class UploadRequest(Request):
     """A request whose multipart files are spooled to disk, and whose other parts are small."""
 
-    max_form_memory_size = MAX_METADATA_BYTES
+    # Also bounds the parser's buffer, into which a file's bytes come in pieces of 64 KiB.
+    max_form_memory_size = 4 * MAX_METADATA_BYTES
     max_form_parts = 8
 
 
@@ -132,6 +133,8 @@ def _multipart() -> tuple[IO[bytes], str | None]:
 def _metadata(text: str | None) -> Metadata:
     if text is None:
         return Metadata()
+    if len(text.encode()) > MAX_METADATA_BYTES:
+        raise problem("too-large", f"The metadata may have {MAX_METADATA_BYTES} bytes. Send fewer.")
     try:
         return Metadata.model_validate_json(text)
     except ValidationError as error:

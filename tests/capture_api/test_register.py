@@ -170,6 +170,15 @@ def test_multipart_with_metadata(service: Running) -> None:
     assert service.ask("GET", f"/a/{answer.json['id']}", key=None).status == 404
 
 
+def test_a_large_photo_in_a_form(service: Running) -> None:
+    photo = jpeg(39, 3000, 2250, quality=97)
+    body, kind = _multipart([("metadata", "", b"{}"), ("file", "a.jpg", photo)])
+    assert len(photo) > 3_000_000
+    answer = service.register(body, media_type=kind)
+    assert answer.status == 201, answer.body
+    assert service.ask("GET", answer.json["links"]["original"]).body == photo
+
+
 def test_rights_in_a_header(service: Running) -> None:
     metadata = json.dumps({"rights": {"creator": "Zoë", "credit": "Zoë / Agency"}})
     answer = service.register(jpeg(32), Capture_Metadata=metadata)

@@ -1,0 +1,98 @@
+"""A real browser before the whole real service. Skipped, with the reason, where there is no Chromium."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.service import Running
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PHONE = {"width": 360, "height": 740}
+PATIENCE_MS = 30_000  # other work may share the machine
+
+
+@dataclass
+class Watched:
+    """A page, and whatever went wrong on it that nobody expected."""
+
+    page: Page
+    context: BrowserContext
+    troubles: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def expect(self, *texts: str) -> None:
+        """These may stand in the console: browsers report every refused request there."""
+        self.expected += texts
+
+    def unexpected(self) -> list[str]:
+        """What stood in the console, ran into an error or went to a foreign host."""
+        return [trouble for trouble in self.troubles if not any(text in trouble for text in self.expected)]
+
+
+Visit = Callable[..., Watched]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests here."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("no Chromium: install it (apt-get install chromium) or set CHROMIUM to its path")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, service: Running) -> Iterator[Visit]:
+    """Open an address of the service in a fresh profile; at the end nothing unexpected may have happened."""
+    opened: list[Watched] = []
+
+    def open_(path: str = "/", **settings: Any) -> Watched:
+        context = browser.new_context(**{"viewport": PHONE, "base_url": service.base, "has_touch": True, **settings})
+        context.set_default_timeout(PATIENCE_MS)
+        watched = Watched(context.new_page(), context)
+        opened.append(watched)
+        _watch(watched, urlsplit(service.base).netloc)
+        watched.page.goto(path)
+        return watched
+
+    yield open_
+    for watched in opened:
+        watched.context.close()
+    assert [watched.unexpected() for watched in opened] == [[] for _ in opened]
+
+
+@pytest.fixture
+def phone(visit: Visit, service: Running) -> Watched:
+    """The capture page on a small phone, opened by the address with the key."""
+    return visit(f"/#key={service.key}")
+
+
+def _watch(watched: Watched, home: str) -> None:
+    def console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            watched.troubles.append(f"console: {message.text}")
+
+    def request(sent: Request) -> None:
+        parts = urlsplit(sent.url)
+        if parts.scheme not in ("blob", "data") and parts.netloc != home:
+            watched.troubles.append(f"foreign host: {sent.url}")
+
+    watched.context.on("request", request)
+    watched.page.on("console", console)
+    watched.page.on("pageerror", lambda error: watched.troubles.append(f"script: {error}"))
