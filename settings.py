@@ -82,13 +82,15 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if environ.get(name):
             raise _wrong(name, environ)
     home = Path(environ.get("CAPTURE_HOME") or "data").absolute()
+    if set("?#") & set(str(home)):
+        raise SettingError("CAPTURE_HOME contains ? or #, which mean something else in URLs; write another folder")
     host, port = _listen(environ)
     settings = Settings(
         home=home,
         host=host,
         port=port,
         database_url=_url(environ, "CAPTURE_DATABASE_URL", ("sqlite", "postgresql")) or f"sqlite:///{home}/capture.db",
-        blobs_url=_url(environ, "CAPTURE_BLOBS_URL", ("file", "s3")) or f"file://{home}/blobs",
+        blobs_url=_url(environ, "CAPTURE_BLOBS_URL", ("file", "s3")) or (home / "blobs").as_uri(),
         queue_url=_url(environ, "CAPTURE_QUEUE_URL", ("redis", "rediss", "unix")),
         chain_url=_url(environ, "CAPTURE_CHAIN_URL", ("http", "https")),
         chain_key_file=_key_file(environ),
@@ -118,8 +120,14 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     value = environ.get(name)
     if not value:
         return None
-    parts = urlsplit(value)
-    if parts.scheme.split("+")[0] not in schemes or not (parts.netloc or parts.path):
+    try:
+        parts = urlsplit(value)
+        scheme = parts.scheme.split("+")[0]
+        whole = bool(parts.path.strip("/") if scheme in ("file", "sqlite", "unix") else parts.hostname)
+        relative = scheme == "file" and parts.netloc != ""  # file://data is a folder on a host called data
+    except ValueError:
+        raise _wrong(name, environ) from None
+    if scheme not in schemes or not whole or relative or ":memory:" in value:
         raise _wrong(name, environ)
     return value
 

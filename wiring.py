@@ -1,6 +1,6 @@
 """Which engine answers for which port: settings become services. The only place that picks engines."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from store.blobs import BlobStore
 from store.captures import CaptureRecords
 from store.database import Database
 from store.fingerprints import FingerprintRows
-from store.idempotency import IdempotencyKeys
 from store.keys import ApiKeys
 from store.log import LogRecords
 
@@ -53,10 +52,6 @@ class Services:
     @cached_property
     def keys(self) -> ApiKeys:
         return ApiKeys(self.database)
-
-    @cached_property
-    def idempotency(self) -> IdempotencyKeys:
-        return IdempotencyKeys(self.database)
 
     @cached_property
     def log(self) -> LogRecords:
@@ -113,12 +108,14 @@ class Services:
 
         return sequence(self.log, self.checkpoint_signer, SEQUENCE_LIMIT)
 
-    def add_key(self, name: str, scopes: frozenset[str], rights: Rights) -> str:
+    def add_key(
+        self, name: str, scopes: frozenset[str], rights: Rights, keep: Callable[[str], None] = lambda key: None
+    ) -> str:
         """Make an API key for a new owner, who gets an address of its own on the chain."""
         from ledger.accounts import owner_address
 
         seed = self.settings.keys / "owners.seed"
-        return self.keys.add(name, scopes, rights, lambda owner: owner_address(seed, owner))
+        return self.keys.add(name, scopes, rights, lambda owner: owner_address(seed, owner), keep)
 
     def check_chain(self) -> None:
         """Raise Unavailable when the chain does not answer. Asked without web3, which the API never loads."""
@@ -134,7 +131,7 @@ class Services:
         for name in ("database", "bell"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
-        for name in ("captures", "keys", "idempotency", "log", "index", "domains"):
+        for name in ("captures", "keys", "log", "index", "domains"):
             self.__dict__.pop(name, None)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from flask import g, request
 
@@ -14,18 +14,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def needs(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A view that wants a key with this scope; `admin` may do everything. The key's record is `caller()`."""
+def needs(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A view that wants a key with one of these scopes; `admin` may do everything. The key's record is `caller()`."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             g.caller = _authenticate()
-            if not g.caller.scopes & {scope, "admin"}:
-                raise problem("not-allowed", f"This key has no scope {scope!r}. Ask the operator for one that has it.")
+            if not g.caller.scopes & {*scopes, "admin"}:
+                wanted = " or ".join(scopes)
+                raise problem("not-allowed", f"This key has not the scope {wanted}. Ask the operator for one that has.")
             return view(*args, **kwargs)
 
-        setattr(guarded, "scope", scope)  # noqa: B010 - read by openapi.py
         return guarded
 
     return decorate
@@ -37,10 +37,10 @@ def caller() -> ApiKey:
     return found
 
 
-def may_see(owner: str) -> bool:
-    """Owners see their own captures; reviewers and admins see all."""
-    key: Any = g.caller
-    return bool(key.owner == owner or key.scopes & {"review", "admin"})
+def may_see(owner: str, owner_only: bool) -> bool:
+    """Owners see their own captures; reviewers see all but what is the owner's alone; admins see everything."""
+    key = caller()
+    return key.owner == owner or "admin" in key.scopes or ("review" in key.scopes and not owner_only)
 
 
 def _authenticate() -> ApiKey:

@@ -53,7 +53,7 @@ def take_upload(incoming: Incoming) -> Upload:
         source, metadata = _multipart()
     elif declared in _DECLARABLE:
         _check_length(MAX_UPLOAD_BYTES)
-        source, metadata = request.stream, request.headers.get("Capture-Metadata")
+        source, metadata = request.stream, _ascii(request.headers.get("Capture-Metadata"))
     else:
         raise problem("wrong-media-type", f"The Content-Type is {declared or 'missing'}; send one of {', '.join(TYPES)}"
                       ", or multipart/form-data with a part named file.")  # fmt: skip
@@ -65,6 +65,13 @@ def take_upload(incoming: Incoming) -> Upload:
     if media_type is None:
         raise problem("wrong-media-type", f"The bytes are none of {', '.join(TYPES)}. Send the photo's own file.")
     return Upload(incoming, media_type, parsed)
+
+
+def _ascii(header: str | None) -> str | None:
+    """HTTP servers disagree on other characters in headers: ours empties such a header, others change its text."""
+    if header is not None and not (header and header.isascii()):
+        raise problem("invalid-metadata", "Write Capture-Metadata in ASCII, as JSON can: é is \\u00e9.")
+    return header
 
 
 def _check_whole(size: int, declared: str) -> None:

@@ -25,6 +25,7 @@ captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
 MAX_WAIT_S = 60  # of Prefer: wait; proxies cut longer answers off
 STREAM_S = 300  # an event stream holds a thread: the client comes back after this
+OTHER_WISHES = "You registered this photo before: the rights and settings that you stated then still stand."
 KEEP_ALIVE_S = 10  # phones' networks drop a silent connection
 
 
@@ -34,21 +35,21 @@ def register() -> Response:
     """Register a photo."""
     wait_s, idempotency_key = _wait_s(), _idempotency_key()
     with open_incoming(services().blobs) as incoming:
-        capture, is_new = _register(take_upload(incoming), idempotency_key)
+        capture, is_new, notice = _register(take_upload(incoming), idempotency_key)
     if wait_s:
         capture = _wait(capture, wait_s)
-    return _answer(capture, is_new)
+    return _answer(capture, is_new, notice)
 
 
 @captures.get("/<capture_id>")
-@needs("capture")
+@needs("capture", "review")
 def show(capture_id: str) -> Response:
     """The capture."""
     return _json(capture_json(_own(capture_id)))
 
 
 @captures.get("/<capture_id>/events")
-@needs("capture")
+@needs("capture", "review")
 def events(capture_id: str) -> Response:
     """The capture's facts as server-sent events."""
     _own(capture_id)
@@ -63,12 +64,12 @@ def events(capture_id: str) -> Response:
 @needs("capture")
 def original(capture_id: str) -> Response:
     """The upload, untouched."""
-    asset = _own(capture_id).fact("asset")
+    asset = _own(capture_id, owner_only=True).fact("asset")
     return blob_answer(asset.sha256, asset.media_type)
 
 
 @captures.get("/<capture_id>/file")
-@needs("capture")
+@needs("capture", "review")
 def file(capture_id: str) -> Response:
     """The photo with its signed manifest."""
     made = _manifest(capture_id)
@@ -76,14 +77,14 @@ def file(capture_id: str) -> Response:
 
 
 @captures.get("/<capture_id>/thumbnail")
-@needs("capture")
+@needs("capture", "review")
 def thumbnail(capture_id: str) -> Response:
     """A small upright JPEG without metadata."""
     return blob_answer(_manifest(capture_id).thumbnail_sha256, "image/jpeg")
 
 
 @captures.get("/<capture_id>/manifest")
-@needs("capture")
+@needs("capture", "review")
 def manifest(capture_id: str) -> Response:
     """The C2PA manifest store."""
     return blob_answer(_manifest(capture_id).sha256, "application/c2pa")
@@ -93,7 +94,7 @@ def manifest(capture_id: str) -> Response:
 @needs("capture")
 def receipt(capture_id: str) -> Response:
     """The receipt: what anyone needs to verify the photo without us."""
-    capture = _own(capture_id)
+    capture = _own(capture_id, owner_only=True)
     if "inclusion" not in capture.facts:
         raise _not_yet(capture, "receipt")
     answer = _json(make_receipt(capture, services().log, terms_document(capture.request.rights)))
@@ -118,23 +119,24 @@ def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Respons
     return answer
 
 
-def _register(upload: Upload, idempotency_key: str | None) -> tuple[Capture, bool]:
-    key, here = caller(), services()
+def _register(upload: Upload, idempotency_key: str | None) -> tuple[Capture, bool, str | None]:
+    """The capture, whether it is new, and what the client should know about it."""
+    key, records = caller(), services().captures
     asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
     digest = request_digest(upload.incoming.sha256, upload.metadata)
-    if idempotency_key and (known := here.idempotency.find(key.owner, idempotency_key, digest)):
-        return here.captures.get(known), False
+    if idempotency_key and (known := records.idempotent(key.owner, idempotency_key, digest)):
+        return records.get(known), False, None
     kept = upload.incoming.keep()
     asset = Asset(kept.sha256, upload.media_type, kept.size)
     new_id = b32encode(secrets.token_bytes(15)).decode().lower()
-    capture_id = here.captures.register(new_id, key.owner, key.owner_address, asked, asset)
-    if idempotency_key:
-        here.idempotency.remember(key.owner, idempotency_key, digest, capture_id)
+    idempotency = (idempotency_key, digest) if idempotency_key else None
+    capture_id = records.register(new_id, key.owner, key.owner_address, asked, asset, idempotency)
     if capture_id == new_id:
+        services().bell.photo(capture_id)
         metrics.REGISTERED.inc()
         metrics.UPLOADED_BYTES.inc(kept.size)
-        here.bell.photo(capture_id)
-    return here.captures.get(capture_id), capture_id == new_id
+    capture = records.get(capture_id)
+    return capture, capture_id == new_id, None if capture.request == asked else OTHER_WISHES
 
 
 def _rights(stated: dict[str, object]) -> Rights:
@@ -144,12 +146,12 @@ def _rights(stated: dict[str, object]) -> Rights:
         raise problem("invalid-metadata", str(rejected)) from None
 
 
-def _answer(capture: Capture, is_new: bool) -> Response:
+def _answer(capture: Capture, is_new: bool, notice: str | None) -> Response:
     if is_new and capture.status == "rejected":
         refused = capture.fact("rejection")
         return render(problem("rejected", f"{refused.reason}. The upload is kept.", capture=capture_json(capture)))
     status = 200 if not is_new else 201 if capture.status == "anchored" else 202
-    answer = _json(capture_json(capture), status)
+    answer = _json(capture_json(capture) | ({"notice": notice} if notice else {}), status)
     answer.headers["Location"] = url_for("captures.show", capture_id=capture.id)
     return answer
 
@@ -191,12 +193,12 @@ def _event(number: int, kind: str, value: object) -> str:
     return f"id: {number}\nevent: {kind}\ndata: {json.dumps(value)}\n\n"
 
 
-def _own(capture_id: str) -> Capture:
+def _own(capture_id: str, owner_only: bool = False) -> Capture:
     try:
         capture = services().captures.get(capture_id)
     except LookupError:
         raise _unknown(capture_id) from None
-    if not may_see(capture.owner):
+    if not may_see(capture.owner, owner_only):
         raise _unknown(capture_id)  # the same answer: whether another's capture exists is not told
     return capture
 

@@ -10,7 +10,8 @@ from capture_api.services import services
 log = Blueprint("log", __name__, url_prefix="/log")
 
 FULL_WIDTH = 256  # hashes in a full tile, https://c2sp.org/tlog-tiles
-_INDEX = re.compile(r"^(?:x\d{3}/)*\d{3}$")
+_INDEX = re.compile(r"(?:x[0-9]{3}/)*[0-9]{3}")
+_WIDTH = re.compile(r"[1-9][0-9]{0,2}")
 
 
 @log.get("/checkpoint")
@@ -46,8 +47,9 @@ def tile(level: int, place: str) -> Response:
 
 def _place(place: str) -> tuple[int, int]:
     index, partial, width_text = place.partition(".p/")
-    width = int(width_text) if partial and width_text.isascii() and width_text.isdigit() else FULL_WIDTH
-    canonical = _INDEX.match(index) and not index.startswith("x000/") and len(index) < 30
-    if not canonical or (partial and (str(width) != width_text or not 0 < width < FULL_WIDTH)):
+    canonical = _INDEX.fullmatch(index) and not index.startswith("x000/") and len(index) < 30
+    if partial:
+        canonical = canonical and _WIDTH.fullmatch(width_text) and int(width_text) < FULL_WIDTH
+    if not canonical:
         raise problem("not-found", "A tile's address is /log/tile/<level>/<number>, such as 0/x001/234 or 0/000.p/7.")
-    return int(index.replace("x", "").replace("/", "")), width
+    return int(index.replace("x", "").replace("/", "")), int(width_text) if partial else FULL_WIDTH

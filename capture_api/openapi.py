@@ -61,8 +61,8 @@ _DIGEST = _header("Content-Digest", "RFC 9530, sha-256. Checked when there; not 
 
 CALLS = (
     Call("post", "/v1/captures",
-         f"Register a photo of at most {MAX_UPLOAD_BYTES} bytes. 202: taken, and durable. 201: with Prefer: wait=N, "
-         "anchored within N seconds. 200: this owner registered these bytes before.",
+         f"Register a photo of at most {MAX_UPLOAD_BYTES // 1_000_000} MB. 202: taken, and durable. 201: with Prefer: "
+         "wait=N, anchored within N seconds. 200: this owner registered these bytes before.",
          {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE}, (*_UPLOAD_PROBLEMS, "conflict", "invalid-metadata"),
          (_header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
           _header("Idempotency-Key", "1 to 255 characters of your choice: a repeat gives the first capture"),

@@ -24,7 +24,7 @@ def healthz() -> Response:
 
 
 @operations.get("/readyz")
-@needs("capture")
+@needs("capture", "review")
 def readyz() -> Response:
     """Each engine is asked; 503 names those that do not answer."""
     here = services()

@@ -7,7 +7,8 @@ from flask import Blueprint, Response, render_template, request, url_for
 from capture_api.body import TYPES
 from capture_api.captures import blob_answer
 from capture_api.openapi import document
-from capture_api.problems import problem
+from capture_api.problems import TYPES as TYPES_OF_PROBLEM
+from capture_api.problems import Problem, problem
 from capture_api.render import capture_json
 from capture_api.services import services
 from pipeline.record import Capture
@@ -31,9 +32,15 @@ def home() -> str:
 @public.get("/a/<capture_id>")
 def page(capture_id: str) -> Response:
     """The public identifier of a published capture, as a page or as JSON."""
-    capture = _published(capture_id)
+    wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    try:
+        capture = _published(capture_id)
+    except Problem as unknown:
+        if wants_json:
+            raise
+        return Response(render_template("not_found.html", title=unknown.title, sentence=unknown.detail), 404)
     view = open_json(capture)
-    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+    if wants_json:
         answer = Response(json.dumps(view), mimetype="application/json")
     else:
         answer = Response(_html(capture, view), mimetype="text/html")
@@ -59,7 +66,7 @@ def openapi() -> Response:
 @public.get("/docs")
 def docs() -> str:
     """The API, for people."""
-    return render_template("docs.html", spec=document())
+    return render_template("docs.html", spec=document(), problems=TYPES_OF_PROBLEM)
 
 
 def open_json(capture: Capture) -> dict[str, object]:
@@ -113,7 +120,8 @@ def _words(capture: Capture) -> str:
     verdict = capture.facts.get("verdict")
     if verdict is None:
         return "Not compared with other photos yet."
-    seen = f"the {verdict.compared_with} photos registered before it"
+    count = verdict.compared_with
+    seen = f"the {count} photos registered before it" if count != 1 else "the one photo registered before it"
     return {
         "original": f"No copy of it was found among {seen}.",
         "exact_copy": f"The same file is among {seen}.",

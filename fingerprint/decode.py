@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from fingerprint.exif import Claims, claims_of, orientation_of
-from fingerprint.formats import media_type_of, open_photo, rejecting_damage
+from fingerprint.exif import orientation_of
+from fingerprint.formats import DAMAGE, media_type_of, open_photo, ours_to_mend, rejecting_damage
 from pipeline.record import Dimensions
 
 IMAGE_SIDE = 640  # enough for local features, and 1.2 MB
@@ -35,15 +35,13 @@ class Picture:
     """A photo, decoded once: upright, in sRGB, on white where it was transparent.
 
     `dimensions` are the photo's own after the EXIF turn. `image` has at most 640 px a side, `small` at most 512;
-    neither is enlarged. `format` is the media type that the bytes tell. The claims are what EXIF says.
+    neither is enlarged. `format` is the media type that the bytes tell.
     """
 
     dimensions: Dimensions
     image: Image.Image
     small: Image.Image
     format: str
-    captured_at: str | None = None
-    device: str | None = None
 
     @cached_property
     def thumbnail(self) -> bytes:
@@ -57,7 +55,8 @@ def decode(path: Path) -> Picture:
     """Decode a photo: JPEG, PNG, WebP, TIFF, GIF (first frame), HEIC/HEIF, AVIF, or the JPEG preview of a DNG.
 
     A 12 MP JPEG is decoded at a quarter of its size. Raises Rejected, in words for the uploader, for what is no
-    photo, is damaged or cut off, or has more pixels than formats.py allows (known before anything is decoded).
+    photo, is damaged or cut off, or has more pixels than formats.py allows (known before anything is decoded), and
+    Unavailable when the system cannot read it.
     """
     with path.open("rb") as file:
         media_type = media_type_of(file)
@@ -65,30 +64,20 @@ def decode(path: Path) -> Picture:
             image, stored, media_type = open_photo(file, media_type)
             profile = image.info.get("icc_profile")
             _load(image)
-            turn, claims = _from_exif(image)
+            turn = _orientation(image)
             upright = _in_srgb(_turned(_shrunk(image), turn), profile)
     if turn >= 5:
         stored = Dimensions(stored.height, stored.width)
-    return _picture(upright, stored, media_type, claims)
+    return _picture(upright, stored, media_type)
 
 
 def picture_of(image: Image.Image) -> Picture:
     """The Picture of an image that is already in memory, upright and in sRGB."""
-    return _picture(_in_srgb(_shrunk(image), None), Dimensions(*image.size), "image/png", Claims(None, None))
+    return _picture(_in_srgb(_shrunk(image), None), Dimensions(*image.size), "image/png")
 
 
-def exif_claims(path: Path) -> Claims:
-    """When and with what the photo says it was taken, read without decoding a pixel. Raises Rejected like decode."""
-    with path.open("rb") as file:
-        media_type = media_type_of(file)
-        with rejecting_damage(media_type):
-            image, _, _ = open_photo(file, media_type)
-            return _from_exif(image)[1]
-
-
-def _picture(image: Image.Image, dimensions: Dimensions, media_type: str, claims: Claims) -> Picture:
-    small = _fitted(image, SMALL_SIDE)
-    return Picture(dimensions, image, small, media_type, claims.captured_at, claims.device)
+def _picture(image: Image.Image, dimensions: Dimensions, media_type: str) -> Picture:
+    return Picture(dimensions, image, _fitted(image, SMALL_SIDE), media_type)
 
 
 def _load(image: ImageFile.ImageFile) -> None:
@@ -100,13 +89,14 @@ def _load(image: ImageFile.ImageFile) -> None:
     image.load()
 
 
-def _from_exif(image: ImageFile.ImageFile) -> tuple[int, Claims]:
-    """The turn and the claims. Damaged EXIF is no reason to refuse a photo: it then says nothing."""
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """The turn that EXIF asks for. Damaged EXIF is no reason to refuse a photo: it then says nothing."""
     try:
-        exif = image.getexif()
-        return orientation_of(exif), claims_of(exif)
-    except Exception:  # Pillow's EXIF reader raises as many types as its decoders
-        return 1, Claims(None, None)
+        return orientation_of(image.getexif())
+    except DAMAGE as error:  # Pillow's EXIF reader raises as many types as its decoders
+        if ours_to_mend(error):
+            raise
+        return 1
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

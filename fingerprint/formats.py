@@ -1,7 +1,10 @@
 """Opening a photo's file: the real format, the limits that hold before a pixel is decoded, and damage in words."""
 
+import errno
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -15,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from fingerprint.sniff import SNIFF_BYTES, sniff
-from pipeline.errors import Rejected
+from pipeline.errors import Rejected, Unavailable
 from pipeline.record import Dimensions
 
 MAX_PIXELS = 210_000_000  # the largest phone sensors give 16,320 x 12,240; baseline JPEG decodes at an eighth of that
@@ -27,6 +30,21 @@ Image.MAX_IMAGE_PIXELS = MAX_WHOLE_PIXELS
 _DNG_VERSION, _SUB_IFDS, _SUBFILE_TYPE, _CROP_SIZE = 50706, 330, 254, 50720
 _WIDTH, _LENGTH, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _COUNTS = 256, 257, 259, 262, 273, 279
 _JPEG_COMPRESSIONS, _SENSOR_VALUES = (6, 7), (32803, 34892)  # colour filter array, linear raw
+
+# What Pillow's and libheif's decoders raise for damaged bytes. Anything else (a job's time-out, MemoryError, a fault of
+# ours) is not the photo's doing, and must not become its refusal: a refusal is for ever.
+DAMAGE = (
+    OSError,  # without a number, see ours_to_mend
+    SyntaxError,
+    ValueError,
+    TypeError,  # a tag of another kind than its name promises
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
 
 
 def _open_heif(file: BinaryIO) -> ImageFile.ImageFile:
@@ -80,22 +98,31 @@ def open_photo(file: BinaryIO, media_type: str) -> tuple[ImageFile.ImageFile, Di
 
 @contextmanager
 def rejecting_damage(media_type: str) -> Iterator[None]:
-    """Say Rejected for whatever a decoder raises, and keep its warnings from leaking."""
+    """Say Rejected for what a decoder raises for damaged bytes, and keep its warnings from leaking.
+
+    Raises Unavailable when the system, and not the photo, is at fault (a disk, too many open files); what no decoder
+    raises passes as it is.
+    """
     name = media_type.removeprefix("image/").removeprefix("x-adobe-").upper()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (Rejected, MemoryError):
-        raise
     except Image.DecompressionBombError as error:
         raise Rejected(f"the {name} has too many pixels: {error}") from error
-    except Exception as error:
-        # Pillow's decoders raise a dozen types for damaged bytes (OSError, SyntaxError, struct.error, ...).
+    except DAMAGE as error:
+        if ours_to_mend(error):
+            raise Unavailable(f"reading the stored upload: {error}") from error
         text = " ".join(str(error).split())
         if "truncated" in text.lower() or "end of file" in text.lower():
             raise Rejected(f"the {name} ends early: it was cut off, send the whole file") from error
         raise Rejected(f"the {name} is damaged or cut off and cannot be decoded: {text}") from error
+
+
+def ours_to_mend(error: Exception) -> bool:
+    """True for what the operating system reports, which it does by a number; Pillow's own OSErrors have none."""
+    # EINVAL is a seek to before the file's start: an offset in the photo is wrong.
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _check_pixels(image: ImageFile.ImageFile, width: int, height: int) -> None:

@@ -52,7 +52,10 @@ class Blobs(Protocol):
 class Captures(Protocol):
     """The records. Facts are written once: the same again is fine, another value raises Conflict."""
 
-    def register(self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset) -> str:
+    def register(
+        self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
+        idempotency: tuple[str, bytes] | None = None,
+    ) -> str:  # fmt: skip
         """Commit a new capture with its `asset` fact and return its id.
 
         Bytes that this owner registered before give the id of the capture that exists.

@@ -3,13 +3,13 @@
 import secrets
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.canonical import digest_of
-from pipeline.errors import Rejected
+from pipeline.errors import Rejected, Unavailable
 from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Received, SigningOrder
 from pipeline.record import (
     Capture,
@@ -161,7 +161,11 @@ def advance(
     capture = services.captures.get(capture_id)
     if capture.finished or "leaf" in capture.facts:
         return capture
-    with services.blobs.local(capture.fact("asset").sha256) as photo:
+    with ExitStack() as stack:
+        try:
+            photo = stack.enter_context(services.blobs.local(capture.fact("asset").sha256))
+        except LookupError as missing:
+            raise Unavailable(f"the upload of {capture_id}, whose bytes the blob store does not have now") from missing
         work = Work(services, capture, photo)
         for name, stage in STAGES:
             if name in work.capture.facts:

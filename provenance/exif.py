@@ -2,8 +2,10 @@
 
 import mmap
 import re
+import struct
 import unicodedata
 import warnings
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,22 @@ from PIL import ExifTags, Image
 MAX_TEXT_CHARACTERS = 100  # a maker's name; anything longer is not one
 _LOOK_BYTES = 4 << 20  # how far into a file of the HEIF family its EXIF is looked for
 _EXIF_START = re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
+# What Pillow's parsers raise for damaged headers. A job's time-out or a lack of memory is none of these and must pass.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,7 @@ def read_shot(photo: Path) -> Shot:
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow warns of damage, and of sizes that are judged elsewhere
             return _open(photo)
-    except Exception:  # Pillow's parsers raise many kinds for damaged headers; a claim that is unreadable is absent
+    except _DAMAGE:  # a claim that is unreadable is absent
         return Shot()
 
 

@@ -23,7 +23,7 @@ from provenance.container import FORMATS, manifest_store
 from provenance.exif import Shot, read_shot
 from provenance.inspect import judge, signer_name
 from provenance.keys import Identity
-from provenance.reader import Report, Unreadable, error_kind, ingredients, offline_settings, read_report
+from provenance.reader import Report, Source, Unreadable, error_kind, ingredients, offline_settings, read_report
 
 SPEC_VERSION = "2.4.0"  # the C2PA specification that the manifests follow; its conformance rubric asks for it
 REGISTERED_SOFT_BINDING = "io.iscc.v0"  # the one open fingerprint on the official list of soft binding algorithms
@@ -132,17 +132,20 @@ def _signed_bytes(
 ) -> tuple[bytes, bytes]:
     """The manifest store, and the photo with it inside."""
     # In memory, not straight to disk: the library reports a full disk and a broken photo by the same error.
-    out = io.BytesIO()
+    out, source = io.BytesIO(), None
     try:
         with (
-            photo.open("rb") as source,
+            photo.open("rb") as opened,
             _context(identity, tsa_url) as context,
             Builder.from_json(json.dumps(definition), context) as builder,
         ):
             builder.set_intent(C2paBuilderIntent.EDIT)
             builder.add_resource(_THUMBNAIL, io.BytesIO(order.thumbnail))
+            source = Source(opened)
             store = builder.sign(library_format, source, out)
     except C2paError as error:
+        if source:
+            source.check(error)
         raise _failure(error, order, tsa_url) from None
     except OSError as error:
         raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None

@@ -1,16 +1,24 @@
 """One door to the C2PA library for reading: no network, own trust anchors, and its report as a plain mapping."""
 
+import errno
+import io
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from c2pa import C2paError, Context, Reader
 
+from pipeline.errors import Unavailable
+
 # The library names the class of an error before its text. The text itself may quote the photo or a path.
 _KIND = re.compile(r"[A-Za-z0-9]{1,40}")
+# How the library quotes the system. A stream that ends early or makes no sense has no such number.
+_SYSTEM_ERROR = re.compile(r"\(os error ([0-9]{1,4})\)")
 
 
 class Unreadable(Exception):
@@ -19,6 +27,64 @@ class Unreadable(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
+
+
+class Source:
+    """A photo's stream for the library, which hides why a stream failed: this keeps the reason.
+
+    Seeking to before the start is what a damaged photo makes the library do; anything else that the system refuses
+    is the disk's fault.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream: Any = stream
+        self.failed = False
+        self.fault: OSError | None = None
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer; how many bytes came."""
+        with self._noted():
+            return int(self._stream.readinto(buffer))
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        with self._noted():
+            return bytes(self._stream.read(size))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go there; where that is from the start."""
+        with self._noted():
+            return int(self._stream.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Where the next byte is read from."""
+        return int(self._stream.tell())
+
+    def write(self, content: bytes) -> int:
+        """Nothing is written to a photo that is read."""
+        raise io.UnsupportedOperation("write")
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def check(self, error: C2paError) -> None:
+        """Raise Unavailable when the library's error is the disk's and not the photo's."""
+        if self.fault:
+            raise Unavailable(f"the stored upload cannot be read ({self.fault.strerror})") from None
+        # After a stream's own failure the number is whatever the system last said, to whomever.
+        found = None if self.failed or error_kind(error) != "Io" else _SYSTEM_ERROR.search(str(error))
+        if found and int(found[1]) not in (0, errno.EINVAL):
+            raise Unavailable(f"the disk: the credentials cannot be worked on ({os.strerror(int(found[1]))})") from None
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.failed = True
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                self.fault = error
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +117,19 @@ def offline_settings(anchors_pem: str, tsa_url: str | None = None) -> dict[str, 
 
 
 def read_report(photo: BinaryIO, library_format: str, anchors_pem: str) -> Report:
-    """Read and validate the credentials in a stream. Raises Unreadable."""
+    """Read and validate the credentials in a stream. Raises Unreadable, and Unavailable when the disk is at fault."""
+    source = Source(photo)
     try:
         # Made here and not kept: the library's contexts do not survive a fork.
         with (
             Context.from_dict(offline_settings(anchors_pem)) as context,
-            Reader(library_format, photo, context=context) as reader,
+            Reader(library_format, source, context=context) as reader,
         ):
             content = json.loads(reader.json())
             # Not get_active_manifest(): it raises KeyError for a store whose active manifest is missing.
             return _report(content, reader.get_validation_results() or {}, reader.get_validation_state() or "")
     except C2paError as error:
+        source.check(error)
         raise Unreadable(error_kind(error)) from None
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Unreadable(type(error).__name__) from None

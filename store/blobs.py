@@ -6,11 +6,11 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -27,7 +27,7 @@ class BlobStore:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._folder = Path(parts.path) if parts.scheme == "file" else None
+        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
         self._store: Any
         if self._folder:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -88,20 +88,26 @@ class BlobStore:
 
     @contextmanager
     def _as_file(self, key: str) -> Iterator[Path]:
-        size = int(self._head(key)["size"])
-        if self._folder:
-            yield self._folder / key
-            return
-        with tempfile.TemporaryDirectory(prefix="capture-") as folder:
-            path = Path(folder) / "blob"
-            with path.open("wb") as copy:
-                copy.writelines(self._chunks(key, 0, size))
+        # What the block raises is not the store's: only the steps before it are guarded.
+        with ExitStack() as stack:
+            with _unavailable():
+                size = int(self._head(key)["size"])
+                path = self._folder / key if self._folder else self._copied(key, size, stack)
             yield path
+
+    def _copied(self, key: str, size: int, stack: ExitStack) -> Path:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="capture-", ignore_cleanup_errors=True))
+        path = Path(folder) / "blob"
+        with path.open("wb") as copy:
+            copy.writelines(self._chunks(key, 0, size))
+        return path
 
     def discard_stale(self, older_than_s: int) -> int:
         """Remove what uploads left that were cut off by a crash longer ago than this; how many."""
         limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
         with _unavailable():
+            if self._folder:
+                return _discard_files(self._folder / "incoming", limit)
             stale = [
                 item["path"]
                 for page in obstore.list(self._store, prefix="incoming")
@@ -193,7 +199,9 @@ class Incoming:
         if self._folder is None:
             return
         target = self._folder / path
-        for place in (target, target.parent, target.parent.parent):
+        # Up to the store's folder, which names `sha256`: after the first upload that entry too must last.
+        between = target.relative_to(self._folder).parents
+        for place in (target, *(self._folder / each for each in between)):
             handle = os.open(place, os.O_RDONLY)
             try:
                 os.fsync(handle)
@@ -204,6 +212,23 @@ class Incoming:
 def _key(sha256: bytes) -> str:
     digest = sha256.hex()
     return f"sha256/{digest[:2]}/{digest}"
+
+
+def _discard_files(folder: Path, limit: datetime) -> int:
+    """Remove the folder's files that nothing was written to since `limit`; how many.
+
+    Read from the disk: obstore writes to `<name>#1` before a file has its name, and its listing leaves those out.
+    """
+    stale = 0
+    if not folder.exists():
+        return stale  # nothing ever came in
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # kept or discarded meanwhile
+                if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < limit.timestamp():
+                    Path(entry).unlink()
+                    stale += 1
+    return stale
 
 
 @contextmanager

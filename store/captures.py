@@ -15,10 +15,10 @@ from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Fingerprint, Leaf, Request, decode, encode
 from store.database import Database, as_moment, now_text
-from store.schema import captures, facts, fingerprints, log_leaves
+from store.schema import captures, facts, fingerprints, idempotency, log_leaves
 
 PDQ = "pdq256-v1"  # the soft binding that the index scans
-LEASE_MS = 30_000  # the longest that one stage may take; every fact renews it
+LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
 
@@ -28,32 +28,34 @@ class CaptureRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def register(self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset) -> str:
-        """Commit a new capture with its `asset` fact; bytes this owner registered before give the older id."""
+    def register(
+        self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
+        idempotency: tuple[str, bytes] | None = None,
+    ) -> str:  # fmt: skip
+        """Commit a new capture with its `asset` fact; bytes this owner registered before give the older id.
+
+        `idempotency` (the client's key, and the digest of what it asked) is committed with it. Raises Conflict when
+        the key stands for another request; nothing is registered then.
+        """
         try:
             with self._database.write() as connection:
-                connection.execute(
-                    captures.insert().values(
-                        id=capture_id, owner=owner, owner_address=owner_address, sha256=asset.sha256,
-                        created_at=now_text(), request=_text(encode(request)), finished=False,
-                        ring_at_ms=_now_ms() + RING_AGAIN_MS,
-                    )
-                )  # fmt: skip
-                write_fact(connection, capture_id, "asset", asset)
-            return capture_id
+                if idempotency and (known := _known(connection, owner, *idempotency)):
+                    return known
+                found = _of(connection, owner, asset.sha256)
+                if found is None:
+                    _insert(connection, capture_id, owner, owner_address, request, asset)
+                    found = capture_id
+                if idempotency:
+                    _remember(connection, owner, *idempotency, found)
+            return found
         except IntegrityError:
-            # Two uploads of the same bytes at once: the database lets one through, the other gets its id.
-            return self.of(owner, asset.sha256)
+            # On a database that lets two begin at once, the other was quicker: now it is found.
+            return self.register(capture_id, owner, owner_address, request, asset, idempotency)
 
-    def of(self, owner: str, sha256: bytes) -> str:
-        """The id of this owner's capture of these bytes. Raises LookupError."""
+    def idempotent(self, owner: str, key: str, request_digest: bytes) -> str | None:
+        """The capture that this Idempotency-Key stands for, or None. Raises Conflict when it stood for another."""
         with self._database.read() as connection:
-            found = connection.execute(
-                sa.select(captures.c.id).where(captures.c.owner == owner, captures.c.sha256 == sha256)
-            ).scalar()
-        if found is None:
-            raise LookupError(f"{owner} has no capture of {sha256.hex()}")
-        return str(found)
+            return _known(connection, owner, key, request_digest)
 
     def get(self, capture_id: str) -> Capture:
         """The capture with all its facts. Raises LookupError."""
@@ -91,12 +93,6 @@ class CaptureRecords:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.max(facts.c.number))).scalar() or 0
 
-    def recent(self, owner: str, limit: int) -> list[str]:
-        """The owner's newest captures."""
-        with self._database.read() as connection:
-            query = sa.select(captures.c.id).where(captures.c.owner == owner)
-            return list(connection.execute(query.order_by(captures.c.number.desc()).limit(limit)).scalars())
-
     # -- work ---------------------------------------------------------------------------------------------------
 
     def lease(self, capture_id: str, holder: str) -> str | None:
@@ -106,15 +102,15 @@ class CaptureRecords:
             taken = connection.execute(
                 captures.update()
                 .where(captures.c.id == capture_id, *_OPEN, captures.c.lease_until_ms <= now)
-                .values(lease_token=token, attempts=captures.c.attempts + 1, **_until(now + LEASE_MS))
+                .values(lease_token=token, **_until(now + LEASE_MS))
             )
         return token if taken.rowcount else None
 
     def release(self, capture_id: str, token: str, retry_in_s: int = 0) -> None:
-        """Give the capture back after a clean end, which is no failed attempt; the sweeper rings in `retry_in_s`."""
+        """Give the capture back; the sweeper rings for it in `retry_in_s`."""
         self._update(
             captures.c.id == capture_id, captures.c.lease_token == token,
-            lease_token=None, lease_until_ms=0, ring_at_ms=_now_ms() + retry_in_s * 1000, attempts=0,
+            lease_token=None, lease_until_ms=0, ring_at_ms=_now_ms() + retry_in_s * 1000,
         )  # fmt: skip
 
     def release_all(self, holder: str) -> int:
@@ -131,8 +127,12 @@ class CaptureRecords:
         """Stop all work on a capture until a person has looked: a Conflict is never retried."""
         self._update(captures.c.id == capture_id, problem=problem)
 
-    def attempts(self, capture_id: str) -> int:
-        """How often work was begun since the last fact or clean end: only crashes leave it above one."""
+    def count_crash(self, capture_id: str) -> None:
+        """A work horse died on this capture, or was out of time; a new fact sets the count back."""
+        self._update(captures.c.id == capture_id, attempts=captures.c.attempts + 1)
+
+    def crashes(self, capture_id: str) -> int:
+        """How many work horses died on this capture since its last fact."""
         with self._database.read() as connection:
             found = connection.execute(sa.select(captures.c.attempts).where(captures.c.id == capture_id))
             return int(found.scalar_one())
@@ -162,15 +162,41 @@ class CaptureRecords:
             ).one()  # fmt: skip
         return {"all": total, "open": open_, "held": held}
 
-    def referenced(self, sha256: bytes) -> bool:
-        """Whether any capture's upload has these bytes."""
-        with self._database.read() as connection:
-            query = sa.select(captures.c.number).where(captures.c.sha256 == sha256).limit(1)
-            return connection.execute(query).first() is not None
-
     def _update(self, *where: sa.ColumnElement[bool], **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(captures.update().where(*where).values(**values))
+
+
+def _known(connection: Connection, owner: str, key: str, request_digest: bytes) -> str | None:
+    query = sa.select(idempotency.c.request_digest, idempotency.c.capture_id)
+    row = connection.execute(query.where(idempotency.c.owner == owner, idempotency.c.key == key)).first()
+    if row is None:
+        return None
+    if bytes(row.request_digest) != request_digest:
+        raise Conflict("this Idempotency-Key was used for another photo or other metadata: choose a new key")
+    return str(row.capture_id)
+
+
+def _remember(connection: Connection, owner: str, key: str, request_digest: bytes, capture_id: str) -> None:
+    values = {"owner": owner, "key": key, "request_digest": request_digest, "capture_id": capture_id}
+    connection.execute(idempotency.insert().values(created_at=now_text(), **values))
+
+
+def _of(connection: Connection, owner: str, sha256: bytes) -> str | None:
+    query = sa.select(captures.c.id).where(captures.c.owner == owner, captures.c.sha256 == sha256)
+    return connection.execute(query).scalar()
+
+
+def _insert(
+    connection: Connection, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset
+) -> None:
+    connection.execute(
+        captures.insert().values(
+            id=capture_id, owner=owner, owner_address=owner_address, sha256=asset.sha256, created_at=now_text(),
+            request=_text(encode(request)), finished=False, ring_at_ms=_now_ms() + RING_AGAIN_MS,
+        )
+    )  # fmt: skip
+    write_fact(connection, capture_id, "asset", asset)
 
 
 def write_fact(connection: Connection, capture_id: str, name: str, fact: Any) -> bool:
@@ -219,11 +245,17 @@ def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
     connection.execute(captures.update().where(captures.c.id == capture_id).values(finished=True))
 
 
+def _refuse(connection: Connection, capture_id: str, fact: Any) -> None:
+    # What was refused must not become the original of a later upload.
+    connection.execute(fingerprints.delete().where(fingerprints.c.capture_id == capture_id))
+    _finish(connection, capture_id, fact)
+
+
 _DERIVED: dict[str, Callable[[Connection, str, Any], None]] = {
     "fingerprint": _index_row,
     "leaf": _waiting_leaf,
     "anchor": _finish,
-    "rejection": _finish,
+    "rejection": _refuse,
 }
 
 

@@ -36,14 +36,21 @@ class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, scopes: frozenset[str], rights: Rights, address_of: Callable[[str], bytes]) -> str:
-        """Make a key for a new owner and return it. It is shown this once: only its digest is kept."""
+    def add(
+        self, name: str, scopes: frozenset[str], rights: Rights, address_of: Callable[[str], bytes],
+        keep: Callable[[str], None],
+    ) -> str:  # fmt: skip
+        """Make a key for a new owner and return it. It is shown this once: only its digest is kept.
+
+        `keep` is given the key before it is valid, so that one that is to be in a file cannot be lost.
+        """
         unknown = scopes - set(SCOPES)
         if unknown or not scopes:
             raise ValueError(f"scopes are some of {', '.join(SCOPES)}, not {', '.join(sorted(unknown)) or 'none'}")
         key = PREFIX + secrets.token_urlsafe(32)
         key_id = secrets.token_hex(6)
         owner = f"owner-{key_id}"
+        keep(key)
         with self._database.write() as connection:
             connection.execute(
                 api_keys.insert().values(

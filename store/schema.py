@@ -97,6 +97,7 @@ fingerprints = Table(
     Column("sha256", LargeBinary(32), nullable=False, index=True),
     Column("pdq", LargeBinary(32), nullable=False),
     Column("quality", Integer, nullable=False),
+    sqlite_autoincrement=True,  # a number is never given out twice: the index file is in their order
 )
 
 # Rows derived from the `leaf` fact; `position` is empty until the sequencer gave the leaf its place in the log.
@@ -146,7 +147,7 @@ transactions = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("hash", String(66), nullable=False, unique=True),
     Column("raw", LargeBinary, nullable=False),
-    Column("state", String(10), nullable=False),  # signed, sent, included
+    Column("state", String(10), nullable=False),  # signed, sent, included, reverted
     Column("block", BigInteger),
     Column("block_time", BigInteger),
     Column("created_at", String(27), nullable=False),

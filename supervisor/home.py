@@ -4,9 +4,12 @@ import fcntl
 import json
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+GONE_S = 5
 
 
 class AlreadyRunning(Exception):
@@ -25,12 +28,25 @@ def lock(run: Path) -> IO[str]:
     return handle
 
 
+def write_durably(file: Path, text: str) -> None:
+    """Write a file (mode 0600) that is there whole after a power loss, or not at all."""
+    temporary = file.with_name(f".{file.name}.new")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def remember(run: Path, processes: dict[str, int]) -> None:
     """Write down which processes are ours, with their start times: a process id alone may be somebody else's later."""
     started = {name: [pid, _start_time(pid)] for name, pid in processes.items()}
-    temporary = run / "processes.json.new"
-    temporary.write_text(json.dumps(started))
-    temporary.replace(run / "processes.json")
+    write_durably(run / "processes.json", json.dumps(started))
 
 
 def end_left_over(run: Path) -> list[str]:
@@ -45,6 +61,9 @@ def end_left_over(run: Path) -> list[str]:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
                 ended.append(name)
+    end = time.monotonic() + GONE_S  # their ports and locks are free only when they are gone
+    while any(_start_time(left[name][0]) == left[name][1] for name in ended) and time.monotonic() < end:
+        time.sleep(0.02)
     (run / "processes.json").unlink()
     return ended
 

@@ -28,8 +28,6 @@ class Child:
     environ: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
     max_data_bytes: int | None = None
-    before: Callable[[], None] = lambda: None
-    restarted: Callable[[], None] = lambda: None
 
 
 class StartFailed(Exception):
@@ -43,6 +41,7 @@ class Supervisor:
         self._started = started
         self._log_file = log
         self._log_lock = threading.Lock()
+        self._spawning = threading.Lock()
         self._running: list[tuple[Child, threading.Thread]] = []
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()
@@ -55,7 +54,9 @@ class Supervisor:
         self._running.append((child, thread))
         end = time.monotonic() + READY_S
         while not child.ready():
-            if time.monotonic() > end or self._stopping.is_set():
+            if self._stopping.is_set():
+                raise StartFailed(f"stopped before {child.name} was ready")
+            if time.monotonic() > end:
                 raise StartFailed(f"{child.name} did not start within {READY_S} s: its words are above")
             time.sleep(0.02)
 
@@ -69,12 +70,13 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all children, the last started first, within STOP_S."""
-        self._stopping.set()
+        with self._spawning:  # from here on nothing is started again
+            self._stopping.set()
         end = time.monotonic() + STOP_S
         for index, (child, thread) in enumerate(reversed(self._running)):
             process = self._processes[child.name]
             _signal(process, signal.SIGTERM)
-            left = max(0.5, (end - time.monotonic()) / max(1, len(self._running) - index))
+            left = max(0.0, end - time.monotonic()) / (len(self._running) - index)
             try:
                 process.wait(left)
             except subprocess.TimeoutExpired:
@@ -96,21 +98,23 @@ class Supervisor:
             self._log_file.flush()
 
     def _spawn(self, child: Child) -> None:
-        child.before()
-        process = subprocess.Popen(
-            child.command,
-            env={**os.environ, **child.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C reaches the supervisor alone, which then stops the children in their order.
-            start_new_session=True,
-        )
-        if child.max_data_bytes:
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (child.max_data_bytes, child.max_data_bytes))
-        self._processes[child.name] = process
-        self._started(self.process_ids())
-        threading.Thread(target=self._forward, args=(child.name, process), daemon=True).start()
+        with self._spawning:  # two that died at once come back one after the other
+            if self._stopping.is_set():
+                return
+            process = subprocess.Popen(
+                child.command,
+                env={**os.environ, **child.environ},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches the supervisor alone, which then stops the children in their order.
+                start_new_session=True,
+            )
+            self._processes[child.name] = process
+            threading.Thread(target=self._forward, args=(child.name, process), daemon=True).start()
+            if child.max_data_bytes:
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, (child.max_data_bytes, child.max_data_bytes))
+            self._started(self.process_ids())
 
     def _keep(self, child: Child) -> None:
         failures = 0
@@ -119,16 +123,18 @@ class Supervisor:
             process = self._processes[child.name]
             status = process.wait()
             _signal(process, signal.SIGKILL)  # what it started must not live on, holding its port or its work
-            if self._stopping.is_set():
-                return
             failures = 0 if time.monotonic() - began > HEALTHY_S else failures
             pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
             failures += 1
+            if self._stopping.is_set():
+                return
             self.log("supervisor", "warning", f"{child.name} ended with {status}; started again in {pause} s")
             if self._stopping.wait(pause):
                 return
-            self._spawn(child)
-            child.restarted()
+            try:
+                self._spawn(child)
+            except (OSError, ValueError) as error:
+                self.log("supervisor", "error", f"{child.name} cannot be started: {error}")
 
     def _forward(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None

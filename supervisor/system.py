@@ -1,5 +1,6 @@
 """What `capture up` starts, in which order, and what it says."""
 
+import os
 import shutil
 import signal
 import socket
@@ -12,16 +13,19 @@ from pipeline.record import Rights
 from settings import Engines, SettingError, Settings, worker_name
 from store.keys import SCOPES
 from supervisor import anvil, home, valkey
-from supervisor.supervise import Child, Supervisor
+from supervisor.supervise import Child, StartFailed, Supervisor
 from wiring import Services
 
+MAX_CONNECTIONS = 4096  # waiting ones cost little; as few as threads, and idle browsers keep everybody out
+HEADERS_TIMEOUT_MS = 10_000
 BLOCKING_THREADS = 160  # 150 slow phones at once starve 16 threads, and cost these 1 to 6 ms (measured)
 HTTP_BUFFER_BYTES = 65_536
 
 
 def up(settings: Settings) -> None:
     """Run the whole service until Ctrl-C or SIGTERM. Raises AlreadyRunning, StartFailed, SettingError."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(0o077)  # photos, salts and keys: nobody else on this machine reads what we write
+    settings.home.mkdir(parents=True, exist_ok=True)
     with home.lock(settings.run):
         supervisor = Supervisor(lambda ids: home.remember(settings.run, ids))
         for name in home.end_left_over(settings.run):
@@ -37,6 +41,7 @@ def up(settings: Settings) -> None:
 
 
 def _start(settings: Settings, supervisor: Supervisor) -> None:
+    _check_port(settings)
     metrics = settings.run / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)  # counts begin with the service, as Prometheus expects
     metrics.mkdir()
@@ -63,10 +68,13 @@ def _prepare(services: Services) -> None:
     _ = services.checkpoint_signer, services.identity
     services.index.rebuild()
     if not services.keys.all():
-        key = services.add_key("owner", frozenset(SCOPES), Rights())
-        file = settings.api_key_file
-        file.touch(mode=0o600)
-        file.write_text(key + "\n")
+        _make_owner_key(services)
+
+
+def _make_owner_key(services: Services) -> None:
+    file = services.settings.api_key_file
+    # The file first: a key whose text was lost in a crash could never be used.
+    services.add_key("owner", frozenset(SCOPES), Rights(), lambda key: home.write_durably(file, key + "\n"))
 
 
 def _engines(settings: Settings, chain_port: int) -> Engines:
@@ -114,9 +122,22 @@ def _granian(settings: Settings) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host, "--port", str(settings.port),
         "--workers", "1", "--blocking-threads", str(BLOCKING_THREADS), "--http", "1", "--no-ws",
-        "--http1-buffer-size", str(HTTP_BUFFER_BYTES), "--backpressure", str(BLOCKING_THREADS),
+        "--http1-buffer-size", str(HTTP_BUFFER_BYTES), "--backpressure", str(MAX_CONNECTIONS),
+        "--backlog", str(MAX_CONNECTIONS), "--http1-header-read-timeout", str(HEADERS_TIMEOUT_MS),
         "--log-level", "warning", "wsgi:app",
     ]  # fmt: skip
+
+
+def _check_port(settings: Settings) -> None:
+    """Raise StartFailed when somebody listens there: the server itself would quietly share the port with them."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            place = f"{settings.host}:{settings.port}"
+            raise StartFailed(f"cannot listen on {place} ({error.strerror}): set CAPTURE_LISTEN to another") from None
 
 
 def address(settings: Settings) -> str:

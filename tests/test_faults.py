@@ -105,3 +105,34 @@ def test_a_second_service_in_the_same_home_is_refused(running: Running) -> None:
     second = running.command("up", timeout=30)
     assert second.returncode == 1
     assert "already runs" in second.stderr
+
+
+def test_a_port_that_is_taken_is_refused(running: Running, tmp_path: Path) -> None:
+    other = Running(tmp_path / "data", CAPTURE_LISTEN=f"127.0.0.1:{running.port}")
+    refused = other.command("up", timeout=30)
+    assert refused.returncode == 1
+    assert "CAPTURE_LISTEN" in refused.stderr
+
+
+def test_bytes_that_are_out_of_reach_for_a_while_are_no_fault_of_the_photo(running: Running) -> None:
+    away = running.home / "blobs-away"
+    os.kill(running.processes()["sweeper"], signal.SIGSTOP)
+    for name, pid in running.processes().items():
+        if "photos" in name:
+            os.kill(pid, signal.SIGSTOP)
+    capture = running.ask("POST", "/v1/captures", jpeg(3200, 400, 300), Content_Type="image/jpeg").json
+    (running.home / "blobs").rename(away)
+    for pid in running.processes().values():
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(8)
+    status = running.ask("GET", f"/v1/captures/{capture['id']}").json["status"]
+    if (running.home / "blobs").exists():
+        (running.home / "blobs").rename(running.home / "blobs-made-meanwhile")
+    away.rename(running.home / "blobs")
+    assert status == "received"
+    _all_anchored(running, [capture["id"]])
+
+
+def test_files_are_nobody_elses(running: Running) -> None:
+    open_to_others = [p for p in running.home.rglob("*") if p.lstat().st_mode & 0o077]
+    assert {path.name for path in open_to_others} <= {"root.pem", "log.vkey"}, "public keys only"

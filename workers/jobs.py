@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from rq.timeouts import JobTimeoutException
+
 from pipeline.errors import Conflict, Rejected, Unavailable
 from pipeline.record import Rejection, encode
 from pipeline.run import STAGES, advance
@@ -16,6 +18,7 @@ from workers.metrics import timed
 
 MAX_CRASHES = 3  # a photo that killed this many work horses in the same stage is refused, and its upload kept
 RETRY_S = 2  # after an engine was out of reach
+RETRY_AFTER_FAULT_S = 60  # after a fault of ours: it is in the log, and a new version may know better
 FLUSH_WINDOW_S = 0.2  # leaves that come within this of the first share one transaction
 
 log = logging.getLogger(__name__)
@@ -25,21 +28,32 @@ def photo(capture_id: str) -> None:
     """Run a capture's missing photo stages under a lease, and ring for the ledger."""
     with _opened() as services:
         token = services.captures.lease(capture_id, os.environ["WORKER_NAME"])
-        if token is None:
-            return
-        retry_in_s = 0
-        try:
-            if services.captures.attempts(capture_id) > MAX_CRASHES:
-                _refuse(services, capture_id, token)
-            elif advance(services, capture_id, token, timed).status == "sealed":
-                services.bell.ledger()
-        except Unavailable as unavailable:
-            log.warning("%s waits: %s", capture_id, unavailable)
-            retry_in_s = RETRY_S
-        except Conflict as conflict:
-            log.error("%s is stopped until a person has looked: %s", capture_id, conflict)
-            services.captures.hold(capture_id, str(conflict))
-        services.captures.release(capture_id, token, retry_in_s)
+        if token is not None:
+            retry_in_s = _advance(services, capture_id, token)
+            services.captures.release(capture_id, token, retry_in_s)
+
+
+def _advance(services: Services, capture_id: str, token: str) -> int:
+    """Work on a capture; after how many seconds somebody shall try again. Whatever fails here is not the photo's."""
+    try:
+        if services.captures.crashes(capture_id) >= MAX_CRASHES:
+            _refuse(services, capture_id, token)
+        elif advance(services, capture_id, token, timed).status == "sealed":
+            services.bell.ledger()
+    except Unavailable as unavailable:
+        log.warning("%s waits: %s", capture_id, unavailable)
+        return RETRY_S
+    except Conflict as conflict:
+        log.error("%s is stopped until a person has looked: %s", capture_id, conflict)
+        services.captures.hold(capture_id, str(conflict))
+    except JobTimeoutException:
+        log.error("%s took longer than a job may take", capture_id)
+        services.captures.count_crash(capture_id)
+        return RETRY_S
+    except Exception:
+        log.exception("%s met a fault of ours", capture_id)
+        return RETRY_AFTER_FAULT_S
+    return 0
 
 
 def compare(loan: str, sha256: str, media_type: str, reply: str) -> None:
@@ -86,7 +100,7 @@ def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dic
 def _refuse(services: Services, capture_id: str, token: str) -> None:
     facts = services.captures.get(capture_id).facts
     stage = next(stage.__name__ for name, stage in STAGES if name not in facts)
-    reason = f"reading this file ended our program {MAX_CRASHES} times: it may be damaged or made to do harm"
+    reason = f"working on this file ended our program, or took too long, {MAX_CRASHES} times in a row"
     services.captures.put(capture_id, "rejection", Rejection(stage, reason), token)
 
 

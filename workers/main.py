@@ -43,7 +43,10 @@ class PhotoWorker(rq.Worker):
     """Forks a work horse for each photo: a decoder's crash fails that job, and the worker lives."""
 
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
-        """In the child: die with the parent, so that a killed worker leaves nobody working under its name."""
+        """In the child: die with the parent, so that a killed worker leaves nobody working under its name.
+
+        The parent must never open the blob store: its threads do not survive the fork, and the child would hang.
+        """
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         super().main_work_horse(job, queue)
@@ -58,6 +61,8 @@ def photos(services: Services, name: str) -> None:
         metrics.CRASHES.inc()
         if job.func_name == COMPARE_JOB:
             services.bell.reply(str(job.args[3]), {"rejected": "reading this file ended our program"})
+        else:
+            services.captures.count_crash(str(job.args[0]))
         freed = services.captures.release_all(name)
         services.database.close()  # before the next fork
         log.error("a work horse of %s died; %s capture given back", name, freed)

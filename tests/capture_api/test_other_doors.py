@@ -76,7 +76,20 @@ def test_the_log_proves_a_leaf_to_a_stranger(service: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["0/000.p/0", "0/000.p/256", "0/000.p/05", "0/0", "0/x000/000", "0/999", "70/000", "0/../0"]
+    "place",
+    [
+        "0/000.p/0",
+        "0/000.p/256",
+        "0/000.p/05",
+        "0/000.p/" + "9" * 5000,
+        "0/000.p/%D9%A1",
+        "0/%D9%A0%D9%A0%D9%A0",
+        "0/0",
+        "0/x000/000",
+        "0/999",
+        "70/000",
+        "0/../0",
+    ],
 )
 def test_tiles_that_do_not_exist(service: Running, place: str) -> None:
     assert service.ask("GET", f"/log/tile/{place}", key=None).status == 404
@@ -101,6 +114,8 @@ def test_the_public_page_shows_rights_and_no_secrets(service: Running) -> None:
     thumbnail = service.ask("GET", f"{capture['links']['public']}/thumbnail", key=None)
     assert (thumbnail.status, thumbnail.headers["Content-Type"]) == (200, "image/jpeg")
     assert service.ask("GET", "/a/nothing", key=None).status == 404
+    page = service.ask("GET", "/a/nothing", key=None, Accept="text/html")
+    assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 def test_health_readiness_and_metrics(service: Running) -> None:

@@ -179,6 +179,13 @@ def test_a_large_photo_in_a_form(service: Running) -> None:
     assert service.ask("GET", answer.json["links"]["original"]).body == photo
 
 
+def test_other_characters_in_a_header_are_refused_and_not_changed(service: Running) -> None:
+    metadata = '{"rights": {"creator": "José"}}'.encode().decode("latin-1")  # UTF-8 bytes, as curl sends them
+    answer = service.register(jpeg(38), Capture_Metadata=metadata)
+    assert answer.status == 422
+    assert "u00e9" in answer.json["detail"]
+
+
 def test_rights_in_a_header(service: Running) -> None:
     metadata = json.dumps({"rights": {"creator": "Zoë", "credit": "Zoë / Agency"}})
     answer = service.register(jpeg(32), Capture_Metadata=metadata)
@@ -317,6 +324,34 @@ def test_idempotency_key(service: Running) -> None:
     assert first.json["id"] == again.json["id"]
     _problem(other, 409, "conflict")
     _problem(service.register(jpeg(42), Idempotency_Key="x" * 300), 400, "malformed-request")
+
+
+def test_an_idempotency_key_of_many_at_once_stands_for_one(service: Running) -> None:
+    photos = [jpeg(4500 + i) for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda photo: service.register(photo, Idempotency_Key="at-once"), photos))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]
+    for photo, answer in zip(photos, answers, strict=True):
+        if answer.status == 409:
+            assert service.register(photo).status == 201, "what was refused was not registered"
+
+
+def test_the_same_bytes_with_other_wishes_are_told_so(service: Running) -> None:
+    first = service.register(jpeg(4510))
+    again = service.register(jpeg(4510), Capture_Metadata='{"published": false}')
+    assert "notice" not in first.json
+    assert "still stand" in again.json["notice"]
+    assert again.json["published"] is True
+
+
+def test_a_reviewer_reads_all_but_what_is_the_owners_alone(service: Running) -> None:
+    links = service.register(jpeg(4511)).json["links"]
+    key = service.command("keys", "add", "reviewer", "--scope", "review").stdout.strip()
+    for name in ("self", "file", "thumbnail", "manifest"):
+        assert service.ask("GET", links[name], key=key).status == 200
+    both = service.command("keys", "add", "b", "--scope", "review", "--scope", "capture").stdout.strip()
+    for name in ("original", "receipt"):
+        assert service.ask("GET", links[name], key=both).status == 404
 
 
 @pytest.mark.parametrize("key", [None, "wrong", "cap_" + "A" * 43])

@@ -128,18 +128,44 @@ def test_a_restarted_worker_frees_what_it_held_and_no_other(records: CaptureReco
     assert records.lease("c", "w2") is None
 
 
-def test_only_crashes_count_as_attempts(records: CaptureRecords) -> None:
+def test_crashes_are_counted_until_the_next_fact(records: CaptureRecords) -> None:
     _new(records)
     for _ in range(3):
         assert records.lease("a", "w")
+        records.count_crash("a")
         records.release_all("w")  # the worker died
-    assert records.attempts("a") == 3
+    assert records.crashes("a") == 3
     token = records.lease("a", "w")
     assert token
-    records.put("a", "credentials", CREDENTIALS, token)
-    assert records.attempts("a") == 0
     records.release("a", token, retry_in_s=5)
-    assert records.attempts("a") == 0
+    assert records.crashes("a") == 3
+    records.put("a", "credentials", CREDENTIALS)
+    assert records.crashes("a") == 0
+
+
+def test_a_refused_capture_is_no_longer_compared_with(records: CaptureRecords, database: Database) -> None:
+    _new(records)
+    records.put("a", "fingerprint", FINGERPRINT)
+    records.put("a", "rejection", Rejection("sign", "no"))
+    _new(records, "b", b"b" * 32)
+    records.put("b", "fingerprint", FINGERPRINT)
+    with database.read() as connection:
+        rows = connection.execute(sa.select(schema.fingerprints.c.number, schema.fingerprints.c.capture_id)).all()
+    assert [tuple(row) for row in rows] == [(2, "b")], "and its number is not given out again"
+
+
+def test_an_idempotency_key_is_committed_with_the_capture(records: CaptureRecords) -> None:
+    register = records.register
+    assert register("a", "o", bytes(20), REQUEST, ASSET, ("k", b"1" * 32)) == "a"
+    assert register("b", "o", bytes(20), REQUEST, ASSET, ("k", b"1" * 32)) == "a"
+    other = Asset(b"x" * 32, "image/jpeg", 7)
+    with pytest.raises(Conflict, match="new key"):
+        register("c", "o", bytes(20), REQUEST, other, ("k", b"2" * 32))
+    with pytest.raises(LookupError):
+        records.get("c")
+    assert register("d", "p", bytes(20), REQUEST, other, ("k", b"2" * 32)) == "d", "another owner's keys are their own"
+    assert records.idempotent("o", "k", b"1" * 32) == "a"
+    assert records.idempotent("o", "l", b"1" * 32) is None
 
 
 def test_the_sweeper_rings_for_what_waits(records: CaptureRecords, monkeypatch: pytest.MonkeyPatch) -> None:

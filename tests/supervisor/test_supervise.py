@@ -65,6 +65,19 @@ def test_a_dead_child_is_started_again_with_back_off() -> None:
     assert len(started) == count, "nothing is started after the stop"
 
 
+def test_two_that_die_at_once_both_come_back(tmp_path: Path) -> None:
+    supervisor = Supervisor(lambda ids: home.remember(tmp_path, ids), io.StringIO())
+    for name in "abcdef":
+        supervisor.start(_child(name, FOREVER))
+    for _ in range(3):
+        before = supervisor.process_ids()
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        _until(lambda before=before: not set(before.values()) & set(supervisor.process_ids().values()))  # type: ignore[misc]
+    supervisor.stop()
+    assert not any(_alive(pid) for pid in supervisor.process_ids().values())
+
+
 def test_what_a_dead_child_started_dies_with_it(tmp_path: Path) -> None:
     note = tmp_path / "grandchild"
     code = f"""

@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["capture_id"], ["captures.id"], name=op.f("fk_fingerprints_capture_id")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_fingerprints")),
         sa.UniqueConstraint("capture_id", name=op.f("uq_fingerprints_capture_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("fingerprints", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_fingerprints_sha256"), ["sha256"], unique=False)
