@@ -1,5 +1,6 @@
 """The `capture` command."""
 
+import http.client
 import json
 import os
 import sys
@@ -93,6 +94,11 @@ def register(photo: Path, receipt: Path | None, **rights: str | None) -> None:
     capture = json.loads(_ask("/v1/captures", photo.read_bytes(), headers))
     click.echo(f"{capture['id']}  {capture['status']}  {(capture['verdict'] or {}).get('kind', '')}")
     if receipt:
+        if "receipt" not in capture["links"]:
+            raise click.ClickException(
+                f"{capture['id']} is registered, but not in the log yet, so there is no receipt: "
+                f"ask later with GET /v1/captures/{capture['id']}/receipt"
+            )
         receipt.write_bytes(_ask(capture["links"]["receipt"]))
         click.echo(f"receipt: {receipt}")
 
@@ -104,11 +110,9 @@ def verify(arguments: tuple[str, ...]) -> None:
     """Check a receipt and a photo, offline: capture verify RECEIPT PHOTO [--key VKEY] [--rpc URL]."""
     from ledger.verify import main as run
 
-    given = list(arguments)
     own_key = _settings().log_vkey_file
-    if "--key" not in given and "--help" not in given and own_key.exists():
-        given += ["--key", str(own_key)]
-    sys.exit(run(given))
+    # Ours goes first, however the reader spells theirs: the last one counts.
+    sys.exit(run([*(["--key", str(own_key)] if own_key.exists() else []), *arguments]))
 
 
 @main.group()
@@ -210,9 +214,19 @@ def _ask(path: str, body: bytes | None = None, headers: dict[str, str] | None = 
         with urllib.request.urlopen(wanted, timeout=WAIT_S + 10) as answer:  # noqa: S310
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
-        raise click.ClickException(json.loads(error.read()).get("detail", str(error))) from None
-    except OSError:
+        raise click.ClickException(_detail(error)) from None
+    except (OSError, http.client.HTTPException):
         raise click.ClickException(f"nothing answers at {address(settings)}: start it with `capture up`") from None
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    """What the service says went wrong; a proxy in front of it may answer anything."""
+    try:
+        problem = json.loads(error.read())
+    except (OSError, ValueError, http.client.HTTPException):
+        problem = None
+    detail = problem.get("detail") if isinstance(problem, dict) else None
+    return detail if isinstance(detail, str) else f"the service answered {error.code} {error.reason}: see its log"
 
 
 if __name__ == "__main__":

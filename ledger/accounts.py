@@ -1,6 +1,5 @@
 """Accounts on the chain that the service keeps: the writer's key, and an address for each owner without a wallet."""
 
-import os
 import secrets
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_hash.auto import keccak
 
+from ledger.keyfile import read_private, write_once
 from pipeline.errors import Conflict
 
 # Order of the group of secp256k1: SEC 2, section 2.4.1.
@@ -16,11 +16,16 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def read_or_make_key(file: Path) -> bytes:
-    """The 32 bytes that `file` holds as hex; made at first use, mode 0600, durable. Raises Conflict for other text."""
+    """The 32 bytes that `file` holds as hex; made at first use, mode 0600, durable.
+
+    Raises Conflict for other text, and for a file that other users can read.
+    """
     if not file.exists():
-        _write_once(file, secrets.token_bytes(32))
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_once(file, secrets.token_hex(32) + "\n")
+    text = read_private(file)
     try:
-        key = bytes.fromhex(file.read_text().strip().removeprefix("0x"))
+        key = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         key = b""
     if len(key) != 32 or not 0 < int.from_bytes(key) < _ORDER:
@@ -41,18 +46,3 @@ def owner_address(seed_file: Path, owner: str) -> bytes:
     point = ec.derive_private_key(int.from_bytes(owner_key(seed_file, owner)), ec.SECP256K1()).public_key()
     numbers = point.public_numbers()
     return bytes(keccak(numbers.x.to_bytes(32) + numbers.y.to_bytes(32))[-20:])
-
-
-def _write_once(file: Path, key: bytes) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-        handle.write(key.hex() + "\n")
-        handle.flush()
-        os.fsync(handle.fileno())
-    try:
-        os.link(temporary, file)  # unlike a rename, this cannot replace a key that another process just made
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()

@@ -6,18 +6,15 @@ keys are kept and ignored, so that witnesses may add theirs.
 
 import base64
 import binascii
-import contextlib
 import hashlib
-import os
 import re
-import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from ledger.keyfile import read_private, sync_folder, write_new, write_once
 from ledger.tree import HASH_BYTES, MAX_SIZE
 from pipeline.errors import Conflict, Rejected
 
@@ -95,7 +92,7 @@ class CheckpointSigner:
         """The signer whose key is `folder`/log.skey (mode 0600), made at the first call; log.vkey is beside it.
 
         Without an origin the log gets a name that is made from its key. Raises Conflict for another origin than the
-        one the log began with, Rejected for a key file that is malformed or that others can read.
+        one the log began with and for a key file that others can read, Rejected for one that is malformed.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / "log.skey"
@@ -120,9 +117,7 @@ class CheckpointSigner:
 
     @classmethod
     def _load(cls, path: Path) -> "CheckpointSigner":
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Rejected(f"{path} is open to other users: run chmod 600 on it if nobody has read it")
-        text = path.read_text().strip()
+        text = read_private(path)
         if not text.startswith("PRIVATE+KEY+"):
             raise Rejected(f"{path} is no private key of a log: restore it from a backup")
         name, key_id, key = _fields(text.removeprefix("PRIVATE+KEY+"), f"{path} is no name+id+key")
@@ -221,33 +216,10 @@ def _write_key(path: Path, origin: str | None) -> None:
     _check_name(name)
     key_id = VerifierKey(name, public).key_id.hex()
     text = f"PRIVATE+KEY+{name}+{key_id}+{_base64(ED25519 + private.private_bytes_raw())}\n"
-    temporary = _write_new(path, text, 0o600)
-    # A link, because it fails where the file exists: of two first starts at once, both use the same key.
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(temporary)
-    temporary.unlink()
-    _sync_folder(path.parent)
+    write_once(path, text)
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
     if not path.exists() or path.read_text() != text:
-        _write_new(path, text, mode).replace(path)
-        _sync_folder(path.parent)
-
-
-def _write_new(path: Path, text: str, mode: int) -> Path:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_new(path, text, mode).replace(path)
+        sync_folder(path.parent)

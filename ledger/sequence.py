@@ -6,9 +6,9 @@ from typing import Protocol
 
 from ledger import checkpoint
 from ledger.checkpoint import CheckpointSigner
-from ledger.tree import EMPTY_ROOT, Hashes, Tiles, Tree, append_tiles, consistency_proof
+from ledger.tree import EMPTY_ROOT, Hashes, Tiles, Tree, append_tiles
 from pipeline.errors import Conflict, Rejected
-from pipeline.record import Anchor, Inclusion
+from pipeline.record import Inclusion
 
 
 class Records(Hashes, Protocol):
@@ -31,14 +31,6 @@ class Records(Hashes, Protocol):
 
         Raises Unavailable when the log is not at `old_size` any more.
         """
-
-
-class AnchorRecords(Records, Protocol):
-    """Where the log and its anchors are stored."""
-
-    def unanchored(self, tree_size: int) -> Sequence[str]: ...
-
-    def record_anchor(self, anchor: Anchor) -> int: ...
 
 
 def sequence(records: Records, signer: CheckpointSigner, limit: int) -> int:
@@ -85,29 +77,6 @@ def resume(records: Records, signer: CheckpointSigner) -> tuple[int, bytes]:
     if (signed.size, signed.root) != newest:
         raise Conflict(f"the note at size {size} says {signed.size} and {signed.root.hex()}: restore the database")
     return newest
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """The log as the anchorer sees it: what to anchor, the proof that the contract asks for, and whom it serves."""
-
-    records: AnchorRecords
-
-    def newest(self) -> tuple[int, bytes] | None:
-        """Size and root of the newest checkpoint; None before the first."""
-        return self.records.newest()
-
-    def consistency_proof(self, old: int, new: int) -> tuple[bytes, ...]:
-        """The proof that the log of `new` leaves begins with that of `old`; empty from 0 and when they are equal."""
-        return consistency_proof(old, new, self.records)
-
-    def unanchored(self, tree_size: int) -> Sequence[str]:
-        """Captures among the first `tree_size` leaves that have no anchor."""
-        return self.records.unanchored(tree_size)
-
-    def record_anchor(self, anchor: Anchor) -> int:
-        """Write the `anchor` fact of every capture that this anchor is the first to cover; how many."""
-        return self.records.record_anchor(anchor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ ANCHOR_BATCH = 500  # facts in one transaction: about 0.3 s, while other writers
 
 
 class LogRecords:
-    """The log's tables (ports: ledger.tree.Hashes, ledger.sequence.Records and AnchorRecords)."""
+    """The log's tables (ports: ledger.tree.Hashes, ledger.sequence.Records, ledger.anchor.Log)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -430,3 +431,17 @@ def test_unknown_paths_and_methods_are_problems(service: Running) -> None:
     answer = service.ask("DELETE", "/v1/captures")
     _problem(answer, 405, "wrong-method")
     assert "POST" in answer.headers["Allow"]
+
+
+def test_memory_does_not_grow_with_the_photo(service: Running) -> None:
+    def resident_mb() -> float:
+        api = psutil.Process(service.processes()["api"])
+        return float(sum(process.memory_info().rss for process in [api, *api.children(recursive=True)]) / 1e6)
+
+    service.register(jpeg(4600))
+    before = resident_mb()
+    for seed in range(4601, 4604):
+        photo = jpeg(seed) + bytes([seed % 256]) * 45_000_000  # what stands behind a JPEG's end is kept and ignored
+        assert service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg").status == 202
+        assert service.ask("GET", f"/v1/captures/{service.register(photo).json['id']}/original").body == photo
+    assert resident_mb() - before < 40

@@ -236,7 +236,7 @@ def test_key_files_that_are_open_or_damaged_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.skey"
     text = path.read_text()
     path.chmod(0o640)
-    with pytest.raises(Rejected, match="chmod 600"):
+    with pytest.raises(Conflict, match="chmod 600"):
         CheckpointSigner.load_or_make(tmp_path, ORIGIN)
     path.chmod(0o600)
     damages = {"": "no private key", text[:-9]: "base64|no Ed25519", text.replace(ORIGIN, "other"): "its name and key",

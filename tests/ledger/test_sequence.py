@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.checkpoint import CheckpointSigner, verify
-from ledger.sequence import Log, resume, sequence
-from ledger.tree import EMPTY_ROOT, root, verify_consistency, verify_inclusion
+from ledger.sequence import resume, sequence
+from ledger.tree import EMPTY_ROOT, consistency_proof, root, verify_consistency, verify_inclusion
 from pipeline.errors import Conflict
 from pipeline.record import Inclusion
 from store.log import LogRecords
 from store.schema import checkpoints, log_tiles
-from tests.ledger.log_world import World, anchor_of, digest
+from tests.ledger.log_world import World, digest
 
 
 @pytest.fixture
@@ -54,9 +54,8 @@ def check_everything(world: World, names: list[str]) -> None:
         leaf = world.get(name).fact("leaf").digest
         verify_inclusion(leaf, index, inclusion.tree_size, inclusion.proof, signed.root)
         assert world.log.tile(0, index // 256)[index % 256 * 32 :][:32] == leaf
-    log = Log(world.log)
     for size in checkpoint_sizes(world):
-        proof = log.consistency_proof(size, len(names))
+        proof = consistency_proof(size, len(names), world.log)
         verify_consistency(size, len(names), proof, world.log.root_at(size), newest[1])
 
 
@@ -201,17 +200,3 @@ def test_a_note_that_says_something_else_than_its_row_stops_the_log(world: World
         connection.execute(checkpoints.update().values(note=world.signer.sign(4, digest("fork"))))
     with pytest.raises(Conflict, match="the note at size 4 says 4 and"):
         sequence(world.log, world.signer, 9)
-
-
-def test_the_anchorers_view_of_the_log(world: World) -> None:
-    log = Log(world.log)
-    assert log.newest() is None
-    names = grown(world)
-    assert log.newest() == (4, root(4, world.log))
-    sequence(world.log, world.signer, 9)
-    proof = log.consistency_proof(4, 6)
-    verify_consistency(4, 6, proof, root(4, world.log), root(6, world.log))
-    assert log.consistency_proof(0, 6) == log.consistency_proof(6, 6) == ()
-    assert log.unanchored(4) == names[:4]
-    assert log.record_anchor(anchor_of(6)) == 6
-    assert log.unanchored(6) == []

@@ -15,8 +15,10 @@ from eth_utils.crypto import keccak
 
 from ledger import verify
 from ledger.receipt import receipt
-from ledger.sequence import Log, sequence
+from ledger.sequence import sequence
+from ledger.tree import consistency_proof
 from pipeline.record import Anchor
+from store.log import LogRecords
 from tests.ledger.log_world import TERMS, World
 
 ROOT = Path(__file__).parents[2]
@@ -45,11 +47,11 @@ class Chain:
             time.sleep(0.05)
         raise AssertionError("the transaction failed or was not mined")
 
-    def anchor(self, log: Log, old: int) -> Anchor:
+    def anchor(self, log: LogRecords, old: int) -> Anchor:
         """Append the log's newest checkpoint to the contract, which holds `old` leaves."""
         newest = log.newest()
         assert newest
-        values = [*newest, list(log.consistency_proof(old, newest[0]))]
+        values = [*newest, list(consistency_proof(old, newest[0], log))]
         data = keccak(text="append(uint64,bytes32,bytes32[])")[:4] + abi_encode(
             ["uint64", "bytes32", "bytes32[]"], values
         )
@@ -92,13 +94,13 @@ def wait_for(url: str) -> str:
 def documents(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     """Receipts of captures that two transactions anchored: a power of two, then not, over three checkpoints."""
     world = World.make(tmp_path_factory.mktemp("log"))
-    log, anchored = Log(world.log), 0
+    anchored = 0
     names: list[str] = []
     for prefix, batches in (("a", [4]), ("b", [1, 2, 300])):
         for count in batches:
             names += world.seal_many(count, f"{prefix}{count}-")
             sequence(world.log, world.signer, 1000)
-        anchor = chain.anchor(log, anchored)
+        anchor = chain.anchor(world.log, anchored)
         world.log.record_anchor(anchor)
         anchored = anchor.tree_size
     return {name: receipt(world.get(name), world.log, TERMS) for name in (names[0], names[4], names[5], names[-1])}

@@ -165,7 +165,16 @@ def test_each_lie_of_a_node_is_named(
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"<html>", b"[1]", b'{"error": {"code": -32601, "message": "\x1b[31mno"}}', b"[" * 100_000, b"\xff"]
+    "answer",
+    [
+        b"",
+        b"<html>",
+        b"[1]",
+        b'{"error": {"code": -32601, "message": "\x1b[31mno"}}',
+        b"[" * 100_000,
+        b"\xff",
+        b'{"result": ' + b"[" * 501 + b"]" * 501 + b"}",
+    ],
 )
 def test_a_node_without_sense_is_no_proof_either_way(document: Document, node: Node, answer: bytes) -> None:
     node.answers["eth_getTransactionReceipt"] = answer
