@@ -456,10 +456,8 @@ def test_with_the_package_the_signature_is_checked(alone: Path) -> None:
 def test_a_receipt_that_nothing_ties_to_a_known_log_does_not_exit_with_0(alone: Path) -> None:
     code, out, _ = run(alone, "receipt.json", "photo.jpg", flags=())
     assert code == 3
-    assert (
-        out.splitlines()[-1]
-        == "nothing ties this receipt to a log that you trust: give --key, or --rpc with --contract"
-    )
+    last = "nothing ties this receipt to a log that you trust: give --key, or --rpc with --contract"
+    assert out.splitlines()[-1] == last
     (alone / "photo.jpg").write_bytes(b"II*\0")
     code, out, _ = run(alone, "receipt.json", "photo.jpg", "--key", VKEY, flags=())
     assert (code, "nothing ties" in out) == (3, False)
