@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO
@@ -93,7 +94,8 @@ class Supervisor:
         """One structured line."""
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": moment, "from": name, "level": level, "message": message}, ensure_ascii=False)
-        with self._log_lock:
+        # A full disk or a closed terminal loses lines, and must not stop those who read what the children say.
+        with self._log_lock, suppress(OSError):
             self._log_file.write(line + "\n")
             self._log_file.flush()
 

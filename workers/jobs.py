@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from rq.timeouts import JobTimeoutException
@@ -30,7 +30,8 @@ def photo(capture_id: str) -> None:
         token = services.captures.lease(capture_id, os.environ["WORKER_NAME"])
         if token is not None:
             retry_in_s = _advance(services, capture_id, token)
-            services.captures.release(capture_id, token, retry_in_s)
+            with suppress(Unavailable):  # the lease ends by itself
+                services.captures.release(capture_id, token, retry_in_s)
 
 
 def _advance(services: Services, capture_id: str, token: str) -> int:

@@ -1,5 +1,6 @@
 """The supervisor keeps children running, forwards what they say, and stops all of them in order and in time."""
 
+import errno
 import io
 import json
 import os
@@ -15,6 +16,11 @@ from supervisor import home
 from supervisor.supervise import Child, StartFailed, Supervisor
 
 FOREVER = "import time\nwhile True: time.sleep(1)"
+
+
+class _FullDisk(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def _child(name: str, code: str, **more: object) -> Child:
@@ -50,6 +56,15 @@ def test_logs_are_one_structured_line_each() -> None:
         ("talker", "info", "plain"),
     ]
     assert all(line["time"].endswith("Z") for line in lines)
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    code = f"print('x' * 100 + chr(10)) ; [print('x' * 100) for _ in range(5000)]; open({str(done)!r}, 'w')\n{FOREVER}"
+    supervisor = Supervisor(log=_FullDisk())
+    supervisor.start(_child("talker", code))
+    _until(done.exists)  # 500 KB are more than a pipe holds: somebody went on reading
+    supervisor.stop()
 
 
 def test_a_dead_child_is_started_again_with_back_off() -> None:
