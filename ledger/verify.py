@@ -33,6 +33,7 @@ import re
 import sys
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +43,8 @@ EVENT = "0x554ed90857d7f4e38755f35853b5ad1504eebc30c1570ef25bb065a565531e2f"  # 
 SIZE_CALL = "0x949d225d"  # the first four bytes of keccak256 of size()
 CONTAINERS = rb"(?s:RIFF....WEBP|\0\0..ftyp|II\*\0|MM\0\*|GIF8[79]a)"  # WebP, HEIF, TIFF, GIF: not for `split`
 RUNTIME_SHA256 = "464eb53334079239dbcb47dbe033b709ff100d1ce717210b739ded0d25bdd2f4"  # of contracts/Log.sol, compiled
+
+FIRST_PART = b"JP\x02\x11\0\0\0\1"  # what every C2PA writer gives its one box as number, and part 1
 
 # The form of a receipt, and of a chain's answers: a text stands for the pattern of a text.
 DIGEST, QUANTITY, ADDRESS = "[0-9a-f]{64}", "0x[0-9a-fA-F]{1,64}", "0x[0-9a-fA-F]{40}"
@@ -192,9 +195,9 @@ def split(photo: bytes) -> tuple[bytes, bytes]:
         end = at + (12 + number(photo[at : at + 4]) if png else 2 + number(photo[at + 2 : at + 4]))
         part = photo[at:end]
         wrap = part[:2] + part[4:8] + part[12:20]
-        if png and part[4:8] == b"caBX" and not store:
+        if png and part[4:8] == b"caBX" and not store and zlib.crc32(part[4:-4]) == number(part[-4:]):
             store.append(part[8:-4])
-        elif part[:2] == b"\xff\xeb" and part[4:6] == b"JP" and part[24:32] == b"jumdc2pa" and not store:
+        elif part[:2] == b"\xff\xeb" and part[4:12] == FIRST_PART and part[24:32] == b"jumdc2pa" and not store:
             store, head = [part[12:]], wrap
         elif wrap == head and number(part[8:12]) == len(store) + 1:
             store.append(part[20:])

@@ -200,6 +200,19 @@ def test_other_credentials_in_the_registered_photo_fail(document: Document) -> N
     assert failed(document, in_jpeg(PHOTO + b"x", jumbf(50))) == ["photo"]
 
 
+@pytest.mark.parametrize("place", range(40))
+def test_no_changed_byte_around_the_store_passes(document: Document, place: int) -> None:
+    other = SIGNED[:place] + bytes([SIGNED[place] ^ 1]) + SIGNED[place + 1 :]
+    assert results(document, other)["photo"] != "passed"
+
+
+def test_a_changed_checksum_of_a_png_chunk_is_seen() -> None:
+    photo, store = picture("PNG"), jumbf(80)
+    signed = bytearray(in_png(photo, store))
+    signed[33 + 8 + len(store)] ^= 1
+    assert verify.split(bytes(signed))[1] == b""
+
+
 @given(st.integers(0, len(SIGNED) - 1), st.integers(0, 7))
 @settings(max_examples=60, deadline=None)
 def test_no_flipped_bit_of_the_signed_photo_passes(document: Document, place: int, bit: int) -> None:
