@@ -12,7 +12,7 @@ from capture_api import metrics
 from capture_api.auth import caller, may_see, needs
 from capture_api.body import Upload, open_incoming, request_digest, take_upload
 from capture_api.problems import problem, render
-from capture_api.render import capture_json, fact_json
+from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
 from capture_api.watch import Watch
 from ledger.receipt import receipt as make_receipt
@@ -45,7 +45,7 @@ def register() -> Response:
 @needs("capture", "review")
 def show(capture_id: str) -> Response:
     """The capture."""
-    return _json(capture_json(_own(capture_id)))
+    return json_answer(capture_json(_own(capture_id)))
 
 
 @captures.get("/<capture_id>/events")
@@ -97,7 +97,7 @@ def receipt(capture_id: str) -> Response:
     capture = _own(capture_id, owner_only=True)
     if "inclusion" not in capture.facts:
         raise _not_yet(capture, "receipt")
-    answer = _json(make_receipt(capture, services().log, terms_document(capture.request.rights)))
+    answer = json_answer(make_receipt(capture, services().log, terms_document(capture.request.rights)))
     answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture.id}.json"'
     return answer
 
@@ -151,7 +151,7 @@ def _answer(capture: Capture, is_new: bool, notice: str | None) -> Response:
         refused = capture.fact("rejection")
         return render(problem("rejected", f"{refused.reason}. The upload is kept.", capture=capture_json(capture)))
     status = 200 if not is_new else 201 if capture.status == "anchored" else 202
-    answer = _json(capture_json(capture) | ({"notice": notice} if notice else {}), status)
+    answer = json_answer(capture_json(capture) | ({"notice": notice} if notice else {}), status)
     answer.headers["Location"] = url_for("captures.show", capture_id=capture.id)
     return answer
 
@@ -219,10 +219,6 @@ def _not_yet(capture: Capture, name: str) -> Exception:
     if "rejection" in capture.facts:
         return problem("not-found", f"This photo was refused and has no {name}: {capture.fact('rejection').reason}")
     return problem("not-there-yet", f"The {name} is not made yet; the capture is {capture.status}. Ask again soon.")
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return Response(json.dumps(value), status, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _wait_s() -> int:

@@ -1,6 +1,5 @@
 """/healthz, /readyz, /metrics: what operators and their machines ask."""
 
-import json
 from collections.abc import Callable
 
 from flask import Blueprint, Response
@@ -10,6 +9,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from capture_api.auth import needs
 from capture_api.problems import problem
+from capture_api.render import json_answer
 from capture_api.services import services
 from pipeline.errors import Unavailable
 from store.bell import LEDGER, PHOTOS
@@ -20,7 +20,7 @@ operations = Blueprint("operations", __name__)
 @operations.get("/healthz")
 def healthz() -> Response:
     """This process answers; it says nothing about the engines."""
-    return _json({"status": "ok"})
+    return json_answer({"status": "ok"})
 
 
 @operations.get("/readyz")
@@ -38,7 +38,7 @@ def readyz() -> Response:
     broken = [name for name, state in engines.items() if state != "ok"]
     if broken:
         raise problem("unavailable", f"These do not answer: {', '.join(broken)}. The log says why.", engines=engines)
-    return _json({"status": "ok", "engines": engines})
+    return json_answer({"status": "ok", "engines": engines})
 
 
 @operations.get("/metrics")
@@ -73,7 +73,3 @@ def _state(check: Callable[[], object]) -> str:
         return "ok"
     except Unavailable:
         return "does not answer"
-
-
-def _json(value: object) -> Response:
-    return Response(json.dumps(value), mimetype="application/json", headers={"Cache-Control": "no-store"})

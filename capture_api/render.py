@@ -1,8 +1,9 @@
 """A capture as JSON, and a fact as a person or a program reads it."""
 
+import json
 from typing import Any
 
-from flask import url_for
+from flask import Response, url_for
 
 from pipeline.record import FACTS, Anchor, Capture, Verdict, encode
 from store.captures import timeline
@@ -46,3 +47,8 @@ def links(capture: Capture) -> dict[str, str]:
     if capture.request.published:
         found["public"] = url_for("public.page", capture_id=capture.id)
     return found
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    """JSON that nobody may keep: it changes with every fact, or is its owner's alone."""
+    return Response(json.dumps(value), status, mimetype="application/json", headers={"Cache-Control": "no-store"})

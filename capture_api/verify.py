@@ -1,13 +1,13 @@
 """/v1/verify: is this photo, or does it contain, something registered? Registers nothing and keeps nothing."""
 
-import json
-
 from flask import Blueprint, Response
 
 from capture_api.auth import needs
 from capture_api.body import open_incoming, take_upload
 from capture_api.problems import problem
+from capture_api.render import fact_json, json_answer
 from capture_api.services import services
+from pipeline.record import Verdict, decode
 
 verify = Blueprint("verify", __name__)
 
@@ -24,4 +24,5 @@ def ask() -> Response:
         answer = here.bell.ask(incoming.lend(), upload.incoming.sha256.hex(), upload.media_type, ANSWER_S)
     if "rejected" in answer:
         raise problem("rejected", f"{answer['rejected']}. Nothing was kept.")
-    return Response(json.dumps(answer), mimetype="application/json", headers={"Cache-Control": "no-store"})
+    verdict = fact_json(decode(Verdict, answer["verdict"]))
+    return json_answer({"verdict": verdict.pop("kind"), "credentials": answer["credentials"], **verdict})

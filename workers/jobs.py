@@ -87,15 +87,7 @@ def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dic
             verdict = domains.judge(domains.fingerprint(domains.decode(path)), bytes.fromhex(sha256), None)
     except (Rejected, LookupError) as rejected:
         return {"rejected": str(rejected)}
-    answer = encode(verdict)
-    matches = [{"score": match.pop("score_ppm") / 1_000_000, **match} for match in answer["matches"]]
-    return {
-        "verdict": verdict.kind,
-        "matches": matches,
-        "credentials": encode(credentials),
-        "compared_with": verdict.compared_with,
-        "note": verdict.note,
-    }
+    return {"verdict": encode(verdict), "credentials": encode(credentials)}
 
 
 def _refuse(services: Services, capture_id: str, token: str) -> None:
