@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 CredentialState = Literal["none", "valid", "trusted", "invalid", "malformed", "remote_only"]
-VerdictKind = Literal["original", "exact_copy", "near_copy", "contains"]
 MatchKind = Literal["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]
+VerdictKind = Literal[
+    "original", "exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"
+]  # the first match's kind, or original when there is none
+Corners = tuple[tuple[int, int], ...]  # hundredths of a pixel: top left, top right, bottom right, bottom left
 AiTraining = Literal["allowed", "not_allowed", "ask"]
 
 
@@ -73,11 +76,15 @@ class SoftBinding:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Every soft binding of the photo, and PDQ's quality (0 to 100; under 50 the photo is too flat to match)."""
+    """Every soft binding of the photo, and PDQ's quality (0 to 100; under 50 the photo is too flat to match).
+
+    `thumbnail_sha256`: the upright JPEG of at most 512 px a side that later photos are compared with, pixel by pixel.
+    """
 
     soft_bindings: tuple[SoftBinding, ...]
     quality: int
     dimensions: Dimensions
+    thumbnail_sha256: bytes | None = None
 
     def value(self, alg: str) -> str:
         """The value under this algorithm name; KeyError when the photo was not fingerprinted with it."""
@@ -88,17 +95,51 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Alignment:
+    """How the registered photo lies in this picture, and how far the two agree where they overlap.
+
+    `homography`: nine numbers, row by row, as decimal text (facts have no floats): a point (x, y, 1) in the registered
+    photo's pixels becomes one in this picture's. `box`: the registered photo's corners in this picture; `reverse_box`:
+    this picture's corners in the registered photo. Both may lie outside. `visible_ppm`: how much of the registered
+    photo is in this picture; `covers_ppm`: how much of this picture that is. `inliers`: point pairs that agree with
+    the homography, 0 when whole pictures were compared. `agreement_ppm`: the part of the textured windows that agree,
+    `windows` of them. `correlation`: a grid over the registered photo, rows from the top, in percent from -100 to 100;
+    None where there is nothing to compare. `dimensions` are the registered photo's.
+    """
+
+    homography: tuple[str, ...]
+    box: Corners
+    reverse_box: Corners
+    dimensions: Dimensions
+    visible_ppm: int
+    covers_ppm: int
+    inliers: int
+    windows: int
+    agreement_ppm: int
+    correlation: tuple[tuple[int | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a match is a match. `orientation`: how the registered photo was turned to fit; `bits`: the code's length."""
+    """Why a match is a match. `alg`: what found it. `orientation`: how the registered photo was turned to fit.
+
+    `negative`: light and dark are swapped. `bits`: the length of the code that `distance` counts in.
+    """
 
     alg: str
     orientation: str
     bits: int
+    negative: bool = False
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A registered photo that this one is a copy of. `distance` in bits; `score_ppm` is 1,000,000 for equal bytes."""
+    """A registered photo that this one has to do with.
+
+    `distance`: bits between the two whole pictures' PDQ codes, of `evidence.bits`. `score_ppm`: 1,000,000 for equal
+    bytes; else how much of what can be compared agrees. It is no probability.
+    """
 
     id: str
     kind: MatchKind

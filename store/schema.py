@@ -97,7 +97,19 @@ fingerprints = Table(
     Column("sha256", LargeBinary(32), nullable=False, index=True),
     Column("pdq", LargeBinary(32), nullable=False),
     Column("quality", Integer, nullable=False),
+    Column("iscc", LargeBinary(8)),  # the ISCC image code's 64 bits
     sqlite_autoincrement=True,  # a number is never given out twice: the index file is in their order
+)
+
+# Also derived from the `fingerprint` fact, apart because a row fills a page: reading the codes above stays quick.
+local_features = Table(
+    "local_features",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),  # of the table `fingerprints`
+    Column("thumbnail_sha256", LargeBinary(32), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("points", LargeBinary, nullable=False),  # fingerprint/features.py packs them; empty for flat photos
 )
 
 # Rows derived from the `leaf` fact; `position` is empty until the sequencer gave the leaf its place in the log.
