@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench golden contracts lock clean
+.PHONY: help run setup setup-dev test lint bench bench-copies bench-index golden contracts lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -51,6 +51,14 @@ lint: setup-dev
 ## make bench      speed and memory of the whole service; prints a table, writes bench/results.json
 bench: setup-dev
 	@$(BIN)/python -m bench.service
+
+## make bench-copies  are copies found, and nothing innocent accused? PHOTOS=folder, about 15 minutes
+bench-copies: setup-dev
+	@$(BIN)/python -m bench.copies $(if $(PHOTOS),--photos $(PHOTOS)) $(BENCH)
+
+## make bench-index   how fast is the index, and how soon does another process see a photo?
+bench-index: setup-dev
+	@$(BIN)/python -m bench.index $(BENCH)
 
 ## make golden     make the golden vectors again (a diff in tests/golden is a change of format: think twice)
 golden: setup-dev

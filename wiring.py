@@ -14,10 +14,12 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
+from store.local_features import LocalFeatures
 from store.log import LogRecords
 
 if TYPE_CHECKING:
     from fingerprint.index import ScanIndex
+    from fingerprint.inverted import InvertedFile
     from ledger.anchor import Anchorer
     from ledger.checkpoint import CheckpointSigner
     from provenance.keys import Identity
@@ -62,6 +64,13 @@ class Services:
         from fingerprint.index import ScanIndex
 
         return ScanIndex(self.settings.home / "index", FingerprintRows(self.database))
+
+    @cached_property
+    def points(self) -> "InvertedFile":
+        """Local features: one set of mapped files a machine, whatever the database is."""
+        from fingerprint.inverted import InvertedFile
+
+        return InvertedFile(self.settings.home / "index", LocalFeatures(self.database))
 
     @cached_property
     def bell(self) -> "Bell":
@@ -131,7 +140,7 @@ class Services:
         for name in ("database", "bell"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
-        for name in ("captures", "keys", "log", "index", "domains"):
+        for name in ("captures", "keys", "log", "index", "points", "domains"):
             self.__dict__.pop(name, None)
 
 
@@ -156,10 +165,14 @@ class Domains:
 
         return fingerprint(picture)
 
-    def judge(self, fingerprint: Fingerprint, sha256: bytes, before: int | None) -> Verdict:
-        from fingerprint.match import judge
+    def judge(self, fingerprint: Fingerprint, picture: Any, sha256: bytes, before: int | None) -> Verdict:
+        from fingerprint.match import Library, judge
 
-        return judge(fingerprint, sha256, self._services.index, before)
+        here = self._services
+        library = Library(
+            here.index, here.points, LocalFeatures(here.database), lambda digest: b"".join(here.blobs.read(digest))
+        )
+        return judge(fingerprint, picture, sha256, library, before)
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:
         from provenance.manifest import sign

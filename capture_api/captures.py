@@ -6,7 +6,7 @@ import secrets
 from base64 import b32encode
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, request, stream_with_context, url_for
 
 from capture_api import metrics
 from capture_api.auth import caller, may_see, needs
@@ -14,12 +14,10 @@ from capture_api.body import Upload, open_incoming, request_digest, take_upload
 from capture_api.problems import problem, render
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
-from capture_api.watch import Watch
 from ledger.receipt import receipt as make_receipt
 from pipeline.errors import Rejected
-from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights
+from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
 from rights.terms import parse_rights, terms_document
-from store.captures import CaptureRecords
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
@@ -45,26 +43,35 @@ def register() -> Response:
 @needs("capture", "review")
 def show(capture_id: str) -> Response:
     """The capture."""
-    return json_answer(capture_json(_own(capture_id)))
+    return json_answer(capture_json(own(capture_id)))
 
 
 @captures.get("/<capture_id>/events")
 @needs("capture", "review")
 def events(capture_id: str) -> Response:
     """The capture's facts as server-sent events."""
-    _own(capture_id)
-    # The stream outlives the request, so it takes its services along.
-    stream = _events(capture_id, services().captures, watch())
-    answer = Response(stream, mimetype="text/event-stream")
+    own(capture_id)
+    # The stream outlives the request, but needs its caller: facts are told as the caller may see them.
+    answer = Response(stream_with_context(_events(capture_id)), mimetype="text/event-stream")
     answer.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return answer
+
+
+@captures.get("/<capture_id>/fingerprint")
+@needs("capture", "review")
+def fingerprint(capture_id: str) -> Response:
+    """All fingerprints, raw: for the owner and for reviewers, because a picture can be guessed from them."""
+    capture = own(capture_id)
+    if "fingerprint" not in capture.facts:
+        raise not_yet(capture, "fingerprint")
+    return json_answer(encode(capture.fact("fingerprint")))
 
 
 @captures.get("/<capture_id>/original")
 @needs("capture")
 def original(capture_id: str) -> Response:
     """The upload, untouched."""
-    asset = _own(capture_id, owner_only=True).fact("asset")
+    asset = own(capture_id, owner_only=True).fact("asset")
     return blob_answer(asset.sha256, asset.media_type)
 
 
@@ -94,9 +101,9 @@ def manifest(capture_id: str) -> Response:
 @needs("capture")
 def receipt(capture_id: str) -> Response:
     """The receipt: what anyone needs to verify the photo without us."""
-    capture = _own(capture_id, owner_only=True)
+    capture = own(capture_id, owner_only=True)
     if "inclusion" not in capture.facts:
-        raise _not_yet(capture, "receipt")
+        raise not_yet(capture, "receipt")
     answer = json_answer(make_receipt(capture, services().log, terms_document(capture.request.rights)))
     answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture.id}.json"'
     return answer
@@ -164,11 +171,11 @@ def _wait(capture: Capture, for_s: int) -> Capture:
     return capture
 
 
-def _events(capture_id: str, records: CaptureRecords, facts: Watch) -> Iterator[str]:
+def _events(capture_id: str) -> Iterator[str]:
     sent, silent = 0, 0
     statuses = {name: status for name, _, status in FACTS} | {"rejection": "rejected"}
-    for _ in facts.changes(STREAM_S):
-        capture = records.get(capture_id)
+    for _ in watch().changes(STREAM_S):
+        capture = services().captures.get(capture_id)
         names = list(capture.facts)[sent:]
         for name in names:
             sent += 1
@@ -177,7 +184,7 @@ def _events(capture_id: str, records: CaptureRecords, facts: Watch) -> Iterator[
                 "name": name,
                 "status": statuses[name],
                 "at_ms": at_ms,
-                "value": fact_json(capture.facts[name]),
+                "value": fact_json(capture.facts[name], capture_id),
             }
             yield _event(sent, "fact", fact)
         if capture.finished:
@@ -193,29 +200,32 @@ def _event(number: int, kind: str, value: object) -> str:
     return f"id: {number}\nevent: {kind}\ndata: {json.dumps(value)}\n\n"
 
 
-def _own(capture_id: str, owner_only: bool = False) -> Capture:
+def own(capture_id: str, owner_only: bool = False) -> Capture:
+    """The capture, when the caller may see it; raises Problem, the same for one that is not there."""
     try:
         capture = services().captures.get(capture_id)
     except LookupError:
-        raise _unknown(capture_id) from None
+        raise unknown(capture_id) from None
     if not may_see(capture.owner, owner_only):
-        raise _unknown(capture_id)  # the same answer: whether another's capture exists is not told
+        raise unknown(capture_id)  # the same answer: whether another's capture exists is not told
     return capture
 
 
-def _unknown(capture_id: str) -> Exception:
+def unknown(capture_id: str) -> Exception:
+    """The problem of a capture that is not there, or not for the caller."""
     return problem("not-found", f"You have no capture {capture_id[:40]!r}.")
 
 
 def _manifest(capture_id: str) -> Manifest:
-    capture = _own(capture_id)
+    capture = own(capture_id)
     if "manifest" not in capture.facts:
-        raise _not_yet(capture, "manifest")
+        raise not_yet(capture, "manifest")
     made: Manifest = capture.fact("manifest")
     return made
 
 
-def _not_yet(capture: Capture, name: str) -> Exception:
+def not_yet(capture: Capture, name: str) -> Exception:
+    """The problem of something that is still to be made, or never will be."""
     if "rejection" in capture.facts:
         return problem("not-found", f"This photo was refused and has no {name}: {capture.fact('rejection').reason}")
     return problem("not-there-yet", f"The {name} is not made yet; the capture is {capture.status}. Ask again soon.")

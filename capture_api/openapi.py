@@ -8,16 +8,15 @@ from typing import Any
 
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.problems import TYPES as PROBLEMS
-from pipeline.record import FACTS, MatchKind, Rejection, Rights, VerdictKind
+from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
-ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The capture's id",
-    "schema": {"type": "string"},
-}
+
+def _path(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": {"type": "string"}}
+
+
+ID = _path("id", "The capture's id")
 _HEX = {"type": "string", "pattern": "^[0-9a-f]*$", "description": "bytes as lower-case hex"}
 
 
@@ -73,6 +72,12 @@ CALLS = (
     Call("get", "/v1/captures/{id}/events",
          "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
          "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
+    Call("get", "/v1/captures/{id}/matches/{other}/evidence.png",
+         "Both photos side by side, what they share outlined, what differs shaded: when you may see the capture, and "
+         "the matched one is published or yours.", {200: ("image/png", _BYTES)}, (*_OWN, "not-there-yet"),
+         (ID, _path("other", "The match's id"))),
+    Call("get", "/v1/captures/{id}/fingerprint", "All fingerprints, raw (owner and reviewers only).",
+         {200: (_JSON, _ref("Fingerprint"))}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest.", {200: ("image/*", _BYTES)},
          (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/original", "The upload, untouched (owner only).", {200: ("image/*", _BYTES)}, _OWN,
@@ -99,6 +104,8 @@ CALLS = (
          {200: ("text/html", {"type": "string"})}, ("not-found",), (ID,), key=False),
     Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", _BYTES)},
          ("not-found", "not-there-yet"), (ID,), key=False),
+    Call("get", "/verify", "The page that compares a photo with all that are registered.",
+         {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/docs", "This document, for people.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/openapi.json", "This document.", {200: (_JSON, {"type": "object"})}, key=False),
@@ -107,6 +114,70 @@ CALLS = (
     Call("get", "/metrics", "Prometheus metrics (scope admin).", {200: ("text/plain", {"type": "string"})},
          ("no-key", "not-allowed")),
 )  # fmt: skip
+
+
+_NUMBER = {"type": "number"}
+_PART = {"type": "number", "minimum": 0, "maximum": 1}
+_COUNT = {"type": "integer", "minimum": 0}
+_MATCH = {
+    "type": "object",
+    "required": ["id", "kind", "score", "distance", "means", "checked", "evidence", "links"],
+    "properties": {
+        "id": {"type": "string"},
+        "kind": {"enum": list(typing.get_args(MatchKind)),
+                 "description": "shares_region and same_scene are for a person to judge and accuse nobody"},
+        "score": _PART | {"description": "how much of what can be compared agrees; it is no probability"},
+        "distance": _COUNT | {"description": "bits that differ between the whole pictures, of evidence.bits"},
+        "means": {"type": "string", "description": "the kind in plain words"},
+        "checked": {"type": "string", "description": "what was compared, and what came of it, in plain words"},
+        "evidence": _ref("Evidence"),
+        "links": {"type": "object", "additionalProperties": {"type": "string"},
+                  "description": "public and thumbnail when the matched capture is published; evidence, a picture, "
+                  "when you may see both"},
+    },
+}  # fmt: skip
+
+
+def _evidence() -> dict[str, Any]:
+    corners = {"type": "array", "minItems": 4, "maxItems": 4, "items": _list(_NUMBER)}
+    found = {"alg": {"type": "string"}, "orientation": {"type": "string"}, "bits": _COUNT,
+             "negative": {"type": "boolean", "description": "light and dark are swapped"}}  # fmt: skip
+    aligned = {
+        "box": (corners, "the registered photo's corners in the pixels of the picture that was asked about, after its "
+                "EXIF turn: top left, top right, bottom right, bottom left; they may lie outside"),
+        "reverse_box": (corners, "that picture's corners in the registered photo"),
+        "homography": (_list(_list(_NUMBER)), "three rows: from the registered photo's pixels to that picture's"),
+        "dimensions": (_schema(Dimensions), "the registered photo's"),
+        "visible": (_PART, "how much of the registered photo is in that picture"),
+        "covers": (_PART, "how much of that picture it fills"),
+        "agreement": (_PART, "of the windows with detail"),
+        "inliers": (_COUNT, "point pairs that line up; 0 when whole pictures were compared"),
+        "windows": (_COUNT, "with detail"),
+        "correlation": (_list(_list(_nullable(_NUMBER))), "a grid over the registered photo, rows from the top, in "
+                        "percent from -100 to 100; null where there is nothing to compare"),
+    }  # fmt: skip
+    shown = {name: _nullable(schema) | {"description": said} for name, (schema, said) in aligned.items()}
+    return {
+        "type": "object",
+        "required": [*found, *shown],
+        "properties": found | shown,
+        "description": "From `box` on null when the pictures were not laid over each other.",
+    }
+
+
+def _verdict(kind: str, **more: Any) -> dict[str, Any]:
+    properties = {
+        kind: {"enum": list(typing.get_args(VerdictKind))},
+        "matches": _list(_ref("Match")) | {"description": "best first"},
+        "compared_with": _COUNT,
+        "note": {"type": "string", "description": "what was not checked"},
+        **more,
+    }
+    return {"type": "object", "required": [kind, "matches", "compared_with", "note"], "properties": properties}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
 
 
 @cache
@@ -161,7 +232,8 @@ def _by_status(names: tuple[str, ...]) -> dict[int, str]:
 
 def _schemas() -> dict[str, Any]:
     facts = {name: _nullable(_schema(kind)) for name, kind, _ in FACTS}
-    facts["verdict"] = _nullable({"type": "object"})  # with the matches' score as a part of one, see Match
+    facts["verdict"] = _nullable(_ref("Verdict"))
+    facts["fingerprint"] = _nullable(_schema(Fingerprint) | {"description": "of a long one there is `bytes` only"})
     capture = {
         "id": {"type": "string"},
         "status": {"enum": [*(status for _, _, status in FACTS), "rejected"]},
@@ -181,28 +253,11 @@ def _schemas() -> dict[str, Any]:
     return {
         "Capture": {"type": "object", "required": list(capture), "properties": capture},
         "Metadata": Metadata.model_json_schema(),
-        "Match": {
-            "type": "object",
-            "required": ["id", "kind", "score", "distance", "evidence"],
-            "properties": {
-                "id": {"type": "string"},
-                "kind": {"enum": list(typing.get_args(MatchKind))},
-                "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "likeness, not a probability"},
-                "distance": {"type": "integer", "description": "bits that differ"},
-                "evidence": {"type": "object"},
-            },
-        },
-        "Verification": {
-            "type": "object",
-            "required": ["verdict", "matches", "credentials", "note"],
-            "properties": {
-                "verdict": {"enum": list(typing.get_args(VerdictKind))},
-                "matches": {"type": "array", "items": _ref("Match")},
-                "credentials": facts["credentials"],
-                "compared_with": {"type": "integer"},
-                "note": {"type": "string", "description": "what was not checked"},
-            },
-        },
+        "Fingerprint": _schema(Fingerprint),
+        "Verdict": _verdict("kind"),
+        "Match": _MATCH,
+        "Evidence": _evidence(),
+        "Verification": _verdict("verdict", credentials=facts["credentials"], dimensions=_schema(Dimensions)),
         "Receipt": {"type": "object", "required": list(_RECEIPT)},
         "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
         "Problem": {

@@ -1,6 +1,7 @@
 """What anyone may see: the capture page, the public page of a published capture, and the documentation."""
 
 import json
+from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
@@ -9,17 +10,18 @@ from capture_api.captures import blob_answer
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
 from capture_api.problems import Problem, problem
-from capture_api.render import capture_json
+from capture_api.render import fact_json, match_json, match_links
 from capture_api.services import services
-from pipeline.record import Capture
+from capture_api.words import MEANS
+from pipeline.record import Capture, Verdict, encode
 from rights.terms import PRESETS, licence_url
 from settings import MAX_UPLOAD_BYTES
 
 public = Blueprint("public", __name__)
 
-# What a stranger may read of a capture. Fingerprints can be turned back into a thumbnail, the statement's salt is the
-# owner's to give away, and matches name other people's captures: none of these is here.
-_OPEN_FIELDS = ("id", "status", "created_at", "rights", "asset", "credentials", "inclusion", "anchor")
+# The facts that a stranger may read. Fingerprints can be turned back into a thumbnail, and the statement's salt is the
+# owner's to give away: neither is here. Of the verdict's matches there are those with published captures.
+_OPEN_FACTS = ("asset", "credentials", "inclusion", "anchor")
 
 
 @public.get("/")
@@ -27,6 +29,12 @@ def home() -> str:
     """The capture page."""
     presets = [{"name": name, "title": preset.title} for name, preset in PRESETS.items()]
     return render_template("capture.html", presets=presets, max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
+
+
+@public.get("/verify")
+def check() -> str:
+    """The page that compares a photo with all that are registered."""
+    return render_template("verify.html", max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
 
 
 @public.get("/a/<capture_id>")
@@ -69,25 +77,30 @@ def docs() -> str:
     return render_template("docs.html", spec=document(), problems=TYPES_OF_PROBLEM)
 
 
-def open_json(capture: Capture) -> dict[str, object]:
+def open_json(capture: Capture) -> dict[str, Any]:
     """The part of a capture that a stranger may read."""
-    whole = capture_json(capture)
-    shown = {name: whole[name] for name in _OPEN_FIELDS}
-    shown["verdict"] = _open_verdict(capture)
-    shown["links"] = {"self": url_for("public.page", capture_id=capture.id)}
-    return shown
+    return {
+        "id": capture.id,
+        "status": capture.status,
+        "created_at": encode(capture.created_at),
+        "rights": encode(capture.request.rights),
+        **{name: fact_json(capture.facts.get(name)) for name in _OPEN_FACTS},
+        "verdict": _open_verdict(capture.facts.get("verdict")),
+        "links": {"self": url_for("public.page", capture_id=capture.id)},
+    }
 
 
-def _open_verdict(capture: Capture) -> dict[str, object] | None:
-    verdict = capture.facts.get("verdict")
+def _open_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
     if verdict is None:
         return None
-    kinds = [match.kind for match in verdict.matches]
+    matches = [match_json(match, match_links(match.id)) for match in verdict.matches]
+    shown = [match for match in matches if "public" in match["links"]]
     return {
         "kind": verdict.kind,
         "compared_with": verdict.compared_with,
         "note": verdict.note,
-        "matches": len(kinds),
+        "matches": shown,
+        "unpublished_matches": len(matches) - len(shown),
     }
 
 
@@ -101,30 +114,29 @@ def _published(capture_id: str) -> Capture:
     return capture
 
 
-def _html(capture: Capture, view: dict[str, object]) -> str:
+def _html(capture: Capture, view: dict[str, Any]) -> str:
     rights = capture.request.rights
     preset = PRESETS.get(rights.licence)
+    fingerprint = capture.facts.get("fingerprint")
     has_thumbnail = "manifest" in capture.facts
     return render_template(
         "public.html",
         capture=view,
         licence_title=preset.title if preset else rights.licence,
         licence_url=licence_url(rights),
-        matches_words=_words(capture),
+        verdict_words=_words(capture.facts.get("verdict")),
+        dimensions=encode(fingerprint.dimensions) if fingerprint else None,
         thumbnail_url=url_for("public.public_thumbnail", capture_id=capture.id) if has_thumbnail else None,
         origin=services().settings.log_vkey_file.read_text().split("+")[0],
     )
 
 
-def _words(capture: Capture) -> str:
-    verdict = capture.facts.get("verdict")
+def _words(verdict: Verdict | None) -> str:
     if verdict is None:
         return "Not compared with other photos yet."
     count = verdict.compared_with
+    if not count:
+        return "It was the first photo here: there was none to compare it with."
     seen = f"the {count} photos registered before it" if count != 1 else "the one photo registered before it"
-    return {
-        "original": f"No copy of it was found among {seen}.",
-        "exact_copy": f"The same file is among {seen}.",
-        "near_copy": f"A photo that looks the same is among {seen}.",
-        "contains": f"It contains a photo that is among {seen}.",
-    }[str(verdict.kind)]
+    found = "No copy of it was found" if verdict.kind == "original" else MEANS[verdict.kind]
+    return f"Compared with {seen}. {found}."

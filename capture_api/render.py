@@ -1,12 +1,22 @@
 """A capture as JSON, and a fact as a person or a program reads it."""
 
 import json
+from base64 import b64decode
 from typing import Any
 
 from flask import Response, url_for
 
-from pipeline.record import FACTS, Anchor, Capture, Verdict, encode
+from capture_api.auth import may_see
+from capture_api.services import services
+from capture_api.words import MEANS, checked
+from pipeline.record import FACTS, Alignment, Anchor, Capture, Corners, Evidence, Fingerprint, Match, Verdict, encode
 from store.captures import timeline
+
+LONGEST_VALUE = 1_000  # characters of a soft binding within a capture; local features have six times as many
+_NO_ALIGNMENT = dict.fromkeys(
+    ("box", "reverse_box", "homography", "dimensions", "visible", "covers", "agreement", "inliers", "windows",
+     "correlation")
+)  # fmt: skip
 
 
 def capture_json(capture: Capture) -> dict[str, Any]:
@@ -18,27 +28,72 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "rights": encode(capture.request.rights),
         "published": capture.request.published,
         "keep_location": capture.request.keep_location,
-        **{name: fact_json(capture.facts.get(name)) for name, _, _ in FACTS},
+        **{name: fact_json(capture.facts.get(name), capture.id) for name, _, _ in FACTS},
         "rejection": encode(capture.facts.get("rejection")),
         "timings": timeline(capture),
         "links": links(capture),
     }
 
 
-def fact_json(fact: Any) -> Any:
-    """A fact as JSON. A verdict's scores become parts of one; an anchor says what kind of chain it stands on."""
+def fact_json(fact: Any, capture_id: str | None = None) -> Any:
+    """A fact as JSON, for the caller's eyes; with the capture's id, its matches link to their evidence.
+
+    An anchor says what kind of chain it stands on.
+    """
     value = encode(fact)
     if isinstance(fact, Verdict):
-        for match in value["matches"]:
-            match["score"] = match.pop("score_ppm") / 1_000_000
+        value["matches"] = [match_json(match, match_links(match.id, capture_id)) for match in fact.matches]
+    if isinstance(fact, Fingerprint):
+        value["soft_bindings"] = [_binding_json(**binding) for binding in value["soft_bindings"]]
     if isinstance(fact, Anchor) and fact.local:
         value["note"] = "local chain: not independent proof"
     return value
 
 
+def match_json(match: Match, links: dict[str, str]) -> dict[str, Any]:
+    """A match: what it is, what it means in plain words, what was checked, and its evidence."""
+    return {
+        "id": match.id,
+        "kind": match.kind,
+        "score": match.score_ppm / 1_000_000,
+        "distance": match.distance,
+        "means": MEANS[match.kind],
+        "checked": checked(match),
+        "evidence": _evidence_json(match.evidence),
+        "links": links,
+    }
+
+
+def match_links(other_id: str, capture_id: str | None = None) -> dict[str, str]:
+    """Where a matched capture may be looked at: nowhere, when it is another's that is not published.
+
+    The evidence is of the pair, for the caller with a key: without `capture_id` there is none.
+    """
+    try:
+        other = services().captures.get(other_id)
+    except LookupError:
+        return {}
+    found = {}
+    if other.request.published:
+        found["public"] = url_for("public.page", capture_id=other_id)
+        if "manifest" in other.facts:
+            found["thumbnail"] = url_for("public.public_thumbnail", capture_id=other_id)
+    if capture_id and picture_may_be_seen(other):
+        found["evidence"] = url_for("matches.evidence", capture_id=capture_id, other=other_id)
+    return found
+
+
+def picture_may_be_seen(other: Capture) -> bool:
+    """Whether the caller may look at a matched capture's picture: when it is published, or as its owner or reviewer."""
+    published = other.request.published and "rejection" not in other.facts
+    return published or may_see(other.owner, owner_only=False)
+
+
 def links(capture: Capture) -> dict[str, str]:
     """Where everything about a capture is; only what exists already."""
     call = {"self": "show", "events": "events", "original": "original"}
+    if "fingerprint" in capture.facts:
+        call |= {"fingerprint": "fingerprint"}
     if "manifest" in capture.facts:
         call |= {"file": "file", "thumbnail": "thumbnail", "manifest": "manifest"}
     if "inclusion" in capture.facts:
@@ -52,3 +107,38 @@ def links(capture: Capture) -> dict[str, str]:
 def json_answer(value: Any, status: int = 200) -> Response:
     """JSON that nobody may keep: it changes with every fact, or is its owner's alone."""
     return Response(json.dumps(value), status, mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _binding_json(alg: str, value: str) -> dict[str, Any]:
+    """A fingerprint; of a long one, which is base64, only its size: see /v1/captures/{id}/fingerprint."""
+    return {"alg": alg, "value": value} if len(value) <= LONGEST_VALUE else {"alg": alg, "bytes": len(b64decode(value))}
+
+
+def _evidence_json(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "alg": evidence.alg,
+        "orientation": evidence.orientation,
+        "bits": evidence.bits,
+        "negative": evidence.negative,
+        **(_alignment_json(evidence.alignment) if evidence.alignment else _NO_ALIGNMENT),
+    }
+
+
+def _alignment_json(alignment: Alignment) -> dict[str, Any]:
+    numbers = [float(number) for number in alignment.homography]
+    return {
+        "box": _pixels(alignment.box),
+        "reverse_box": _pixels(alignment.reverse_box),
+        "homography": [numbers[at : at + 3] for at in (0, 3, 6)],
+        "dimensions": encode(alignment.dimensions),
+        "visible": alignment.visible_ppm / 1_000_000,
+        "covers": alignment.covers_ppm / 1_000_000,
+        "agreement": alignment.agreement_ppm / 1_000_000,
+        "inliers": alignment.inliers,
+        "windows": alignment.windows,
+        "correlation": encode(alignment.correlation),
+    }
+
+
+def _pixels(corners: Corners) -> list[list[float]]:
+    return [[x / 100, y / 100] for x, y in corners]

@@ -25,4 +25,4 @@ def ask() -> Response:
     if "rejected" in answer:
         raise problem("rejected", f"{answer['rejected']}. Nothing was kept.")
     verdict = fact_json(decode(Verdict, answer["verdict"]))
-    return json_answer({"verdict": verdict.pop("kind"), "credentials": answer["credentials"], **verdict})
+    return json_answer(answer | {"verdict": verdict.pop("kind"), **verdict})

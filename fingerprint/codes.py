@@ -13,6 +13,10 @@ ISCC = "io.iscc.v0"  # from C2PA's list of soft binding algorithms
 
 PDQ_BITS = 256
 PDQ_BYTES = 32
+ISCC_BYTES = 8  # the body of an ISCC image code of 64 bits
+
+MIN_QUALITY = 50  # PDQ's authors discard below it: flat pictures share codes, one such code took 6 % of an index
+MAX_QUALITY = 100
 
 # Quarter turns are clockwise; "mirrored" swaps left and right, "flipped" top and bottom; "transposed" and
 # "transversed" mirror along the falling and the rising diagonal. The order is that of the stored codes.

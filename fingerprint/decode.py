@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from fingerprint.exif import orientation_of
+from fingerprint.features import Keypoints, keypoints
 from fingerprint.formats import DAMAGE, media_type_of, open_photo, ours_to_mend, rejecting_damage
 from pipeline.record import Dimensions
 
@@ -32,7 +33,7 @@ _TURNS = {
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A photo, decoded once: upright, in sRGB, on white where it was transparent.
+    """A photo, decoded once, and looked at once: upright, in sRGB, on white where it was transparent.
 
     `dimensions` are the photo's own after the EXIF turn. `image` has at most 640 px a side, `small` at most 512;
     neither is enlarged. `format` is the media type that the bytes tell.
@@ -49,6 +50,11 @@ class Picture:
         out = io.BytesIO()
         self.small.save(out, "JPEG", quality=THUMBNAIL_QUALITY)
         return out.getvalue()
+
+    @cached_property
+    def keypoints(self) -> Keypoints:
+        """Where the photo has detail, and what is there."""
+        return keypoints(self.image)
 
 
 def decode(path: Path) -> Picture:

@@ -3,6 +3,7 @@
 Everything that leaves this file is text or a whole number; floats differ between machines.
 """
 
+from base64 import b64encode
 from typing import Protocol
 
 import imagehash
@@ -13,8 +14,11 @@ from iscc_lib import gen_image_code_v0
 from PIL import Image, ImageChops
 
 from fingerprint.codes import ISCC, ORIENTATIONS, PDQ, PDQ_TURNED, PHASH
+from fingerprint.features import ROOTSIFT, STORED, Keypoints, keypoints, pack
 from pipeline.record import Dimensions, Fingerprint, SoftBinding
 
+MIN_QUALITY = 50  # PDQ's authors discard below it: flat pictures share codes
+MIN_POINTS = 50  # of a picture that PDQ finds flat
 MIN_SIDE = 64  # PDQ samples 64 x 64 points: below that it would hash its own interpolation
 ISCC_BITS = 64  # the default of ISO 24138 and of its reference implementation
 ISCC_SIDE = 32
@@ -31,23 +35,36 @@ class Decoded(Protocol):
     @property
     def small(self) -> Image.Image: ...
 
+    @property
+    def keypoints(self) -> Keypoints: ...
+
 
 def fingerprint(picture: Decoded) -> Fingerprint:
     """Every soft binding of the photo, and PDQ's quality: 0 for photos with a side under 64 px.
 
     `pdq256-v1` is 64 hex digits; `pdq256-turned-v1` has the codes of the photo turned the seven other ways of
-    ORIENTATIONS, 448 hex digits; `phash64-v1` 16 hex digits; `io.iscc.v0` an ISCC image code of 64 bits.
+    ORIENTATIONS, 448 hex digits; `phash64-v1` 16 hex digits; `io.iscc.v0` an ISCC image code of 64 bits;
+    `rootsift128-v1` the 200 best points in base64, as features.pack packs them; none for a photo without detail.
     """
     codes, quality = pdq_in_all_orientations(picture.small)
     if min(picture.dimensions.width, picture.dimensions.height) < MIN_SIDE:
         quality = 0
+    detailed = not has_too_little_detail(quality, picture)
+    points = pack(picture.keypoints.points(STORED)) if detailed else b""
     bindings = (
         SoftBinding(ISCC, iscc_image_code(picture.small)),
         SoftBinding(PDQ, codes[0].hex()),
         SoftBinding(PDQ_TURNED, b"".join(codes[1:]).hex()),
         SoftBinding(PHASH, phash(picture.small)),
+        SoftBinding(ROOTSIFT, b64encode(points).decode()),
     )
     return Fingerprint(bindings, quality, picture.dimensions)
+
+
+def has_too_little_detail(quality: int, picture: Decoded) -> bool:
+    """Whether a photo can be told from others by its bytes only: flat, or smaller than 64 px."""
+    tiny = min(picture.dimensions.width, picture.dimensions.height) < MIN_SIDE
+    return tiny or (quality < MIN_QUALITY and len(picture.keypoints) < MIN_POINTS)
 
 
 def pdq_in_all_orientations(image: Image.Image) -> tuple[tuple[bytes, ...], int]:
@@ -95,6 +112,7 @@ def warm() -> None:
     pdq_in_all_orientations(square)
     phash(square)
     iscc_image_code(square)
+    keypoints(square).points()
 
 
 def _pdq(pixels: npt.NDArray[np.uint8]) -> tuple[Bits, int]:

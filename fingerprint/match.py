@@ -1,57 +1,242 @@
-"""The verdict: how a photo stands to those that were registered before it."""
+"""The verdict: how a photo stands to those that were registered before it.
 
-from fingerprint.codes import PDQ, PDQ_BITS, pdq_codes
-from fingerprint.index import MIN_QUALITY
-from pipeline.ports import Index
-from pipeline.record import Evidence, Fingerprint, Match, Verdict, VerdictKind
+Cheap questions come first: the same bytes, then whole pictures that resemble it, then points in common. What resembles
+is a proposal only: before anything is claimed, the two pictures are laid over each other (claim.py).
+"""
 
-MAX_DISTANCE = (
-    31  # of 256 bits: none of 4.1 million pairs of different photos is that near (PDQ's authors say the same)
-)
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from PIL import Image
+
+from fingerprint.candidates import ranked
+from fingerprint.claim import Laid, alignment_of, kind_of, strength
+from fingerprint.codes import PDQ, PDQ_BITS, PDQ_BYTES, pdq_codes
+from fingerprint.features import ROOTSIFT, unpack
+from fingerprint.geometry import Floats, Frame, align, turned
+from fingerprint.hashes import MIN_QUALITY, Decoded, has_too_little_detail
+from fingerprint.inverted import Hits, Probes
+from fingerprint.pixels import SIDE, Grey, compare
+from pipeline.ports import Index, Neighbour, Registered
+from pipeline.record import Dimensions, Evidence, Fingerprint, Match, MatchKind, Verdict
+
+DECIDES = 31  # of 256 bits: of 4.1 million pairs of different photos none is that near (PDQ's authors say the same)
+PROPOSES = 60  # bits: beyond it pictures have no more in common than chance
+CLOSER = 20  # photos that are laid over the picture, from whole codes and from points each
+PATIENCE_S = 8.0  # then the answer is what was found so far, and says so
+ENOUGH = 0.9  # of the windows agree: another way of laying the same photo would say no more
 MAX_MATCHES = 20  # more say nothing new; the note tells how many there are
 
-_NOT_LOOKED_FOR = (
-    "Compared as whole pictures, also mirrored and in quarter turns. Crops, overlays, free turns, collages and "
-    "screenshots are not looked for yet."
+_CHECKED = (
+    "Compared by bytes, as a whole (also mirrored, turned and as a negative) and by {points} "
+    "points of detail, which find parts, crops, collages and screenshots. What resembled was laid over the registered "
+    "photo and compared window by window. Not found: parts under a tenth of this picture's width, or without detail."
 )
 _TOO_FLAT = "Too little detail for fingerprints: compared by bytes only."
+_MANY = " Of {all} registered photos that are much like it, the {seen} nearest were looked at."
+_OUT_OF_TIME = " There was no time to look at all candidates: there may be more matches."
 
 
-def judge(fingerprint: Fingerprint, sha256: bytes, index: Index, before: int | None) -> Verdict:
-    """Decide whether a photo is a copy of something registered: same bytes first, then the nearest, then the oldest.
+class Photos(Protocol):
+    """Registered photos. Those that are gone are left out; each is asked for once a question. Raises Unavailable."""
+
+    def numbered(self, numbers: Sequence[int]) -> Iterable[Registered]: ...
+
+    def called(self, capture_ids: Sequence[str]) -> Iterable[Registered]: ...
+
+
+class Points(Protocol):
+    """Which registered points look like these (fingerprint.inverted)."""
+
+    def search(self, probes: Probes, before: int | None) -> Hits: ...
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that is registered. `thumbnail` gives a JPEG's bytes by its digest; LookupError when it is not there."""
+
+    index: Index
+    points: Points
+    photos: Photos
+    thumbnail: Callable[[bytes], bytes]
+
+
+class Seen(Decoded, Protocol):
+    """What is needed of a picture (fingerprint.decode.Picture): also its RGB copy of at most 640 px a side."""
+
+    @property
+    def image(self) -> Image.Image: ...
+
+
+def judge(fingerprint: Fingerprint, picture: Seen, sha256: bytes, library: Library, before: int | None) -> Verdict:
+    """Decide what this photo has to do with those registered: the same bytes first, then what agrees most, then oldest.
 
     `before`: the photo's own position when it is registered itself, so that it matches neither itself nor what came
-    later; None asks about all. Distances are Hamming distances over 256 bits. `score_ppm` is (256 - distance) / 256:
-    a similarity, not a probability. At most 20 matches are returned, and the note says when there are more.
+    later; None asks about all. Distances are of PDQ codes, over 256 bits. The verdict's note says what was compared and
+    what cannot be seen. The same question gets the same answer, unless time ran out.
     """
-    compared_with = index.count(before)
-    copies = tuple(_exact(each) for each in index.same(sha256, before))
-    flat = fingerprint.quality < MIN_QUALITY
-    near = () if flat else _near(fingerprint, index, before, {copy.id for copy in copies})
-    matches = copies + near
-    kind: VerdictKind = "exact_copy" if copies else "near_copy" if near else "original"
-    note = _TOO_FLAT if flat else _NOT_LOOKED_FOR
+    compared_with = library.index.count(before)
+    copies = tuple(_exact(each) for each in library.index.same(sha256, before))
+    if has_too_little_detail(fingerprint.quality, picture):
+        return _verdict(copies, compared_with, _TOO_FLAT)
+    search = _Search(fingerprint, picture, library, before)
+    known = {copy.id for copy in copies}
+    found = sorted((each for each in search.matches() if each.id not in known), key=_order)
+    note = _CHECKED.format(points=len(picture.keypoints)) + search.shortcomings
+    return _verdict(copies + tuple(found), compared_with, note)
+
+
+class _Candidate(NamedTuple):
+    """A registered photo and why it was proposed: the mirror sides whose points it has in common, the near code."""
+
+    photo: Registered
+    sides: Sequence[bool]
+    neighbour: Neighbour | None
+
+
+class _Search:
+    """One question: what it is about, made ready once, and the clock."""
+
+    def __init__(self, fingerprint: Fingerprint, picture: Seen, library: Library, before: int | None) -> None:
+        self._fingerprint, self._picture = fingerprint, picture
+        self._library, self._before = library, before
+        self._until = time.monotonic() + PATIENCE_S
+        self._codes = pdq_codes(fingerprint)
+        self._near = self._resembling()
+        self._probes = {
+            mirrored: Probes.of(picture.keypoints.mirrored() if mirrored else picture.keypoints)
+            for mirrored in (False, True)
+        }
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() > self._until
+
+    @property
+    def shortcomings(self) -> str:
+        """What this search in particular did not look at."""
+        many = sum(each.distance <= DECIDES for each in self._near)
+        unseen = _MANY.format(seen=CLOSER, all=many) if many > CLOSER else ""
+        return unseen + (_OUT_OF_TIME if self.is_late else "")
+
+    def matches(self) -> Iterator[Match]:
+        """What may be said of each candidate of which anything may."""
+        for candidate in self._candidates():
+            if self.is_late:
+                return
+            laid = self._best_laid(candidate)
+            kind = laid and kind_of(laid)
+            if laid and kind:
+                yield self._match(candidate.photo, kind, laid)
+
+    def _best_laid(self, candidate: _Candidate) -> Laid | None:
+        """The way of laying the photo in which most agrees. Once nearly all does, no other way is tried."""
+        best = None
+        for laid in self._layings(candidate):
+            if best is None or strength(laid) > strength(best):
+                best = laid
+            if strength(best) > ENOUGH:
+                break
+        return best
+
+    def _candidates(self) -> Iterator[_Candidate]:
+        near = {each.capture_id: each for each in self._near[:CLOSER]}
+        sides: dict[int, list[bool]] = {}
+        for number, mirrored in self._sharing_points():
+            sides.setdefault(number, []).append(mirrored)
+        photos = {photo.number: photo for photo in self._library.photos.called(list(near))}
+        photos |= {photo.number: photo for photo in self._library.photos.numbered(list(sides))}
+        for number, photo in photos.items():
+            yield _Candidate(photo, sides.get(number, ()), near.get(photo.capture_id))
+
+    def _resembling(self) -> Sequence[Neighbour]:
+        if self._fingerprint.quality < MIN_QUALITY:
+            return ()
+        return self._library.index.near(self._codes, PROPOSES, self._before)
+
+    def _sharing_points(self) -> list[tuple[int, bool]]:
+        """Numbers of photos with points in common, and whether in the mirror: those with the most votes."""
+        voted = []
+        for mirrored, probes in self._probes.items():
+            hits = self._library.points.search(probes, self._before)
+            voted += [(votes, number, mirrored) for number, votes in ranked(hits, probes, CLOSER)]
+        voted.sort(key=lambda each: -each[0])
+        return [(number, mirrored) for _, number, mirrored in voted[:CLOSER]]
+
+    def _layings(self, candidate: _Candidate) -> Iterator[Laid]:
+        photo = candidate.photo
+        for mirrored in candidate.sides:
+            found = align(_frame(photo), self._frames[mirrored])
+            if found is not None:
+                width = self._picture.dimensions.width
+                unmirror = np.array([[-1, 0, width], [0, 1, 0], [0, 0, 1]]) if mirrored else np.eye(3)
+                yield self._laid(photo, unmirror @ found.homography, found.inliers)
+        if near := candidate.neighbour:
+            homography = turned(near.orientation, _size(photo.dimensions), _size(self._picture.dimensions))
+            yield self._laid(photo, homography, 0, near.negative, near.distance <= DECIDES)
+
+    def _laid(
+        self, photo: Registered, homography: Floats, inliers: int, negative: bool = False, resembles: bool = False
+    ) -> Laid:
+        onto = self._picture.dimensions
+        shrunk = np.diag([self._grey.shape[1] / onto.width, self._grey.shape[0] / onto.height, 1])
+        thumbnail = _grey(self._library.thumbnail(photo.thumbnail_sha256))
+        comparison = compare(thumbnail, self._grey, shrunk @ homography, _size(photo.dimensions), negative)
+        return Laid(homography, photo.dimensions, onto, inliers, comparison, negative, resembles)
+
+    def _match(self, photo: Registered, kind: MatchKind, laid: Laid) -> Match:
+        alg = ROOTSIFT if laid.inliers else PDQ
+        evidence = Evidence(alg, laid.orientation, PDQ_BITS, laid.negative, alignment_of(laid))
+        distance = _distance(self._codes, photo.pdq)
+        return Match(photo.capture_id, kind, round(laid.comparison.agreement * 1_000_000), distance, evidence)
+
+    @cached_property
+    def _grey(self) -> Grey:
+        return np.asarray(self._picture.image.convert("L"), np.float32)
+
+    @cached_property
+    def _frames(self) -> dict[bool, Frame]:
+        size = _size(self._picture.dimensions)
+        return {mirrored: Frame.of(probes.points, *size) for mirrored, probes in self._probes.items()}
+
+
+def _verdict(matches: Sequence[Match], compared_with: int, note: str) -> Verdict:
     if len(matches) > MAX_MATCHES:
         note += f" The best {MAX_MATCHES} of {len(matches)} matches are listed."
-    return Verdict(kind, matches[:MAX_MATCHES], compared_with, note)
+    return Verdict(matches[0].kind if matches else "original", tuple(matches[:MAX_MATCHES]), compared_with, note)
+
+
+def _order(match: Match) -> tuple[bool, int, int]:
+    """Claims before what is left to a person; then by agreement, then by resemblance; older ones come first."""
+    return match.kind in ("shares_region", "same_scene"), -match.score_ppm, match.distance
 
 
 def _exact(capture_id: str) -> Match:
     return Match(capture_id, "exact_copy", 1_000_000, 0, Evidence("sha256", "upright", 256))
 
 
-def _near(fingerprint: Fingerprint, index: Index, before: int | None, known: set[str]) -> tuple[Match, ...]:
-    neighbours = index.near(pdq_codes(fingerprint), MAX_DISTANCE, before)
-    return tuple(
-        Match(each.capture_id, "near_copy", _score_ppm(each.distance), each.distance, _evidence(each.orientation))
-        for each in neighbours
-        if each.capture_id not in known
-    )
+def _distance(codes: bytes, pdq: bytes) -> int:
+    """Bits between a photo's code and the nearest of these, or of their negatives."""
+    held = int.from_bytes(pdq)
+    asked = (codes[at : at + PDQ_BYTES] for at in range(0, len(codes), PDQ_BYTES))
+    bits = [(int.from_bytes(code) ^ held).bit_count() for code in asked]
+    return min(min(bits), PDQ_BITS - max(bits))
 
 
-def _evidence(orientation: str) -> Evidence:
-    return Evidence(PDQ, orientation, PDQ_BITS)
+def _frame(photo: Registered) -> Frame:
+    return Frame.of(unpack(photo.points), *_size(photo.dimensions))
 
 
-def _score_ppm(distance: int) -> int:
-    return (PDQ_BITS - distance) * 1_000_000 // PDQ_BITS
+def _size(dimensions: Dimensions) -> tuple[int, int]:
+    return dimensions.width, dimensions.height
+
+
+def _grey(thumbnail: bytes) -> Grey:
+    image = Image.open(io.BytesIO(thumbnail))
+    image.draft("L", (SIDE, SIDE))  # no smaller than that, and a quarter of the work
+    return np.asarray(image.convert("L"), np.float32)

@@ -1,25 +1,24 @@
 """Self-test vectors: pictures that are made by whole-number arithmetic, and the fingerprints they must have."""
 
+import json
+from base64 import b64decode
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 from fingerprint.decode import picture_of
+from fingerprint.features import ROOTSIFT, Points, distances, unpack
 from fingerprint.hashes import fingerprint
-from pipeline.canonical import digest_of
-from pipeline.record import Fingerprint, encode
+from pipeline.record import Fingerprint, decode
 
-# Name: quality, pHash, ISCC and the digest of the whole fingerprint fact, all eight PDQ codes included.
-EXPECTED = {
-    "hills": "100 820711111fbeb6f7 ISCC:EEAYEBYRCEP35NXX"
-    " 170601cec43abf0dcde0b1edc0e6bd9edef2b58df564fa38708d4be84dcd5ae1",
-    "hills-on-glass": "100 a8adb839be3e160c ISCC:EEA2RLNYHG7D4FQM"
-    " ad761a312287b7eef6b39d757e6fc04d1e26f5065b86197bcbdeea06e85fbea7",
-    "hills-in-16-bits": "100 8507151f1cb6f4b6 ISCC:EEAYKBYVD4OLN5FW"
-    " 85363f52cee8672f6e8c521bcae67b4908535d26c21853f00d7db0765c857dee",
-    "hills-at-2400": "100 820711111fbeb6f7 ISCC:EEAYEBYRCEP35NXX"
-    " bfb19b0ce78a5c8e7f75fa3dd4c37469bdaaa6454cf4b69cd250d4fde82fcc25",
-    "flat": "0 8000000000000000 ISCC:EEAYAAAAAAAAAAAA 4f5166ac359826ce8a0f623812bcbdd0e9cd18d5b5925f5f2d00bb7c41724534",
-}
+# Processors with and without AVX2 round differently, and that moves a point now and then to another place in the order.
+# With all such instructions switched off, all points of these pictures are found again, with at most one bit changed.
+POINTS_IN_COMMON = 0.99
+PLACE = 0.002  # of the side
+BITS = 2  # of 128
+
+VECTORS = Path(__file__).with_name("vectors.json")  # made by tests/golden/make_fingerprint.py
 
 
 def pictures() -> dict[str, Image.Image]:
@@ -34,19 +33,52 @@ def pictures() -> dict[str, Image.Image]:
     }
 
 
+def expected() -> dict[str, Fingerprint]:
+    """The fingerprint that each picture must have."""
+    return {name: decode(Fingerprint, fact) for name, fact in json.loads(VECTORS.read_text()).items()}
+
+
 def differences() -> dict[str, str]:
     """For each picture an empty text when its fingerprint is as expected, else what it is and what was expected."""
-    found = {name: summary(fingerprint(picture_of(image))) for name, image in pictures().items()}
+    shown = pictures()
     return {
-        name: "" if found.get(name) == expected else f"is {found.get(name)}, expected {expected}"
-        for name, expected in EXPECTED.items()
+        name: difference(fingerprint(picture_of(shown[name])), fact) if name in shown else "no such picture"
+        for name, fact in expected().items()
     }
 
 
-def summary(found: Fingerprint) -> str:
-    """A fingerprint in one line: quality, the short codes, and the digest of the whole."""
-    codes = (found.value("phash64-v1"), found.value("io.iscc.v0"), digest_of(encode(found)).hex())
-    return " ".join((str(found.quality), *codes))
+def difference(found: Fingerprint, wanted: Fingerprint) -> str:
+    """Empty when two fingerprints are of the same pixels, else where they differ.
+
+    All codes must be equal. Of the points 99 in 100, either way, must stand within 0.002 of the side of one of the
+    other fingerprint's, with at most 2 of 128 bits changed.
+    """
+    here, there = _exact(found), _exact(wanted)
+    wrong = [
+        f"{name} is {here.get(name)}, expected {there.get(name)}"
+        for name in there | here
+        if here.get(name) != there.get(name)
+    ]
+    part = points_in_common(*(unpack(b64decode(each.value(ROOTSIFT))) for each in (found, wanted)))
+    if part < POINTS_IN_COMMON:
+        wrong.append(f"{ROOTSIFT} has {part:.1%} of the points in common")
+    return "; ".join(wrong)
+
+
+def points_in_common(one: Points, other: Points) -> float:
+    """The part of the points, of those with fewer, that stand among the other's with nearly the same code, 0 to 1."""
+    if not len(one) or not len(other):
+        return float(len(one) == len(other))
+    gap = np.abs(one.xy[:, None] - other.xy).max(axis=2)
+    same = (gap <= PLACE) & (distances(one.codes, other.codes) <= BITS)
+    return float(min(same.any(axis=axis).mean() for axis in (0, 1)))
+
+
+def _exact(found: Fingerprint) -> dict[str, object]:
+    """Everything but the points, by name."""
+    codes = {binding.alg: binding.value for binding in found.soft_bindings if binding.alg != ROOTSIFT}
+    whole: dict[str, object] = {name: getattr(found, name) for name in ("quality", "dimensions", "thumbnail_sha256")}
+    return whole | codes
 
 
 def hills(width: int, height: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -79,11 +79,27 @@ class Captures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A registered fingerprint near the one that was asked about."""
+    """A registered fingerprint near the one that was asked about. `negative`: light and dark are swapped."""
 
     capture_id: str
     distance: int
     orientation: str
+    negative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the database holds of a photo for comparing others with it. `number`: its place in the order of commit.
+
+    `points`: packed local features; `thumbnail_sha256`: a blob, an upright JPEG of at most 512 px a side.
+    """
+
+    number: int
+    capture_id: str
+    pdq: bytes
+    points: bytes
+    dimensions: Dimensions
+    thumbnail_sha256: bytes
 
 
 class Index(Protocol):
@@ -92,8 +108,12 @@ class Index(Protocol):
     def near(self, pdq: bytes, radius: int, before: int | None) -> Sequence[Neighbour]:
         """All registered codes within `radius` bits in any of the eight orientations, nearest first, then oldest.
 
-        `before`: only those committed earlier than this position; None for all.
+        `pdq`: the photo's codes, 32 bytes for each orientation; their negatives are looked for as well. Flat photos are
+        never found. `before`: only those committed earlier than this position; None for all.
         """
+
+    def iscc(self, iscc: bytes, radius: int, before: int | None) -> Sequence[Neighbour]:
+        """All registered ISCC image codes (8 bytes) within `radius` bits, nearest first, then oldest. None flat."""
 
     def same(self, sha256: bytes, before: int | None) -> Sequence[str]:
         """Captures of exactly these bytes, oldest first."""
@@ -102,7 +122,7 @@ class Index(Protocol):
         """Where this capture's fingerprint stands in the order of commit. Raises LookupError."""
 
     def count(self, before: int | None) -> int:
-        """How many fingerprints there are."""
+        """How many fingerprints there are. Those deleted since the last start may be among them."""
 
 
 class Picture(Protocol):
@@ -149,7 +169,7 @@ class Domains(Protocol):
 
     def fingerprint(self, picture: Picture) -> Fingerprint: ...
 
-    def judge(self, fingerprint: Fingerprint, sha256: bytes, before: int | None) -> Verdict: ...
+    def judge(self, fingerprint: Fingerprint, picture: Picture, sha256: bytes, before: int | None) -> Verdict: ...
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed: ...
 

@@ -4,7 +4,7 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,8 +72,9 @@ def inspect(work: Work) -> Credentials:
 
 
 def fingerprint(work: Work) -> Fingerprint:
-    """Every soft binding of the photo."""
-    return work.services.domains.fingerprint(work.picture)
+    """Every soft binding of the photo. Later photos are compared with its thumbnail, which is stored first."""
+    thumbnail = work.services.blobs.put(work.picture.thumbnail)
+    return replace(work.services.domains.fingerprint(work.picture), thumbnail_sha256=thumbnail.sha256)
 
 
 def match(work: Work) -> Verdict:
@@ -83,8 +84,8 @@ def match(work: Work) -> Verdict:
     stage that runs twice finds the same.
     """
     before = work.services.index.position(work.capture.id)
-    asset = work.capture.fact("asset")
-    return work.services.domains.judge(work.capture.fact("fingerprint"), asset.sha256, before)
+    asset, fingerprint = work.capture.fact("asset"), work.capture.fact("fingerprint")
+    return work.services.domains.judge(fingerprint, work.picture, asset.sha256, before)
 
 
 def sign(work: Work) -> Manifest:

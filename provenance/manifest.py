@@ -27,6 +27,8 @@ from provenance.reader import Report, Source, Unreadable, error_kind, ingredient
 
 SPEC_VERSION = "2.4.0"  # the C2PA specification that the manifests follow; its conformance rubric asks for it
 REGISTERED_SOFT_BINDING = "io.iscc.v0"  # the one open fingerprint on the official list of soft binding algorithms
+# The first is an assertion of its own; the points, 5 KB of them, stay between the service and its index.
+NOT_ASSERTED = (REGISTERED_SOFT_BINDING, "rootsift128-v1")
 FINGERPRINTS = "org.capture.fingerprints"  # our own assertion: what the official list has no name for
 
 _THUMBNAIL = "thumbnail.jpg"
@@ -100,7 +102,7 @@ def _fingerprints(order: SigningOrder) -> dict[str, Any]:
     return {
         "version": 1,
         "upload": {"alg": "sha256", "hash": order.asset.sha256.hex(), "size": order.asset.size},
-        "soft_bindings": [encode(b) for b in fingerprint.soft_bindings if b.alg != REGISTERED_SOFT_BINDING],
+        "soft_bindings": [encode(b) for b in fingerprint.soft_bindings if b.alg not in NOT_ASSERTED],
         "quality": fingerprint.quality,
         "dimensions": encode(fingerprint.dimensions),
         "registered_at": encode(order.registered_at),

@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from base64 import b32decode, b64decode
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,9 @@ from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Fingerprint, Leaf, Request, decode, encode
 from store.database import Database, as_moment, now_text
-from store.schema import captures, facts, fingerprints, idempotency, log_leaves
+from store.schema import captures, facts, fingerprints, idempotency, local_features, log_leaves
 
-PDQ = "pdq256-v1"  # the soft binding that the index scans
+PDQ, ISCC, ROOTSIFT = "pdq256-v1", "io.iscc.v0", "rootsift128-v1"  # the soft bindings that are searched
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
@@ -229,12 +230,27 @@ def _renew(connection: Connection, capture_id: str, token: str) -> None:
 
 
 def _index_row(connection: Connection, capture_id: str, fact: Fingerprint) -> None:
+    values = {binding.alg: binding.value for binding in fact.soft_bindings}  # an older version made fewer of them
     sha256 = sa.select(captures.c.sha256).where(captures.c.id == capture_id).scalar_subquery()
-    connection.execute(
-        fingerprints.insert().values(
-            capture_id=capture_id, sha256=sha256, pdq=bytes.fromhex(fact.value(PDQ)), quality=fact.quality
+    number = connection.execute(
+        fingerprints.insert().returning(fingerprints.c.number).values(
+            capture_id=capture_id, sha256=sha256, pdq=bytes.fromhex(values[PDQ]), quality=fact.quality,
+            iscc=_iscc_bits(values[ISCC]) if ISCC in values else None,
         )
-    )
+    ).scalar_one()  # fmt: skip
+    if fact.thumbnail_sha256:
+        connection.execute(
+            local_features.insert().values(
+                number=number, thumbnail_sha256=fact.thumbnail_sha256, width=fact.dimensions.width,
+                height=fact.dimensions.height, points=b64decode(values.get(ROOTSIFT, "")),
+            )
+        )  # fmt: skip
+
+
+def _iscc_bits(code: str) -> bytes:
+    """The 64 bits of an ISCC image code: base32 without padding, behind a header of two bytes."""
+    text = code.removeprefix("ISCC:")
+    return b32decode(text + "=" * (-len(text) % 8))[2:10]
 
 
 def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
@@ -247,7 +263,11 @@ def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
 
 def _refuse(connection: Connection, capture_id: str, fact: Any) -> None:
     # What was refused must not become the original of a later upload.
-    connection.execute(fingerprints.delete().where(fingerprints.c.capture_id == capture_id))
+    mine = fingerprints.c.capture_id == capture_id
+    connection.execute(
+        local_features.delete().where(local_features.c.number.in_(sa.select(fingerprints.c.number).where(mine)))
+    )
+    connection.execute(fingerprints.delete().where(mine))
     _finish(connection, capture_id, fact)
 
 

@@ -84,10 +84,13 @@ def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dic
     try:
         with services.blobs.borrowed(loan) as path:
             credentials = domains.inspect(path, media_type)
-            verdict = domains.judge(domains.fingerprint(domains.decode(path)), bytes.fromhex(sha256), None)
+            picture = domains.decode(path)
+            verdict = domains.judge(domains.fingerprint(picture), picture, bytes.fromhex(sha256), None)
     except (Rejected, LookupError) as rejected:
         return {"rejected": str(rejected)}
-    return {"verdict": encode(verdict), "credentials": encode(credentials)}
+    return {
+        "verdict": encode(verdict), "credentials": encode(credentials), "dimensions": encode(picture.dimensions)
+    }  # fmt: skip
 
 
 def _refuse(services: Services, capture_id: str, token: str) -> None:

@@ -96,6 +96,7 @@ def sweep(services: Services, _name: str) -> None:
             overdue_ms = BUSY_PATIENCE_MS if services.bell.length(PHOTOS) else 0
             for capture_id in services.captures.take_waiting(SWEEP_LIMIT, overdue_ms):
                 services.bell.photo(capture_id)
+            services.points.seal()
             if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE):
                 services.bell.ledger()
                 due["chain"] = now + CHAIN_CHECK_S

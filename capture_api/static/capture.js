@@ -1,6 +1,7 @@
 // The capture page: key → photo → rights → upload → facts.
 
 import * as key from "./key.js";
+import * as keyForm from "./keyform.js";
 import * as order from "./order.js";
 import { announce } from "./page.js";
 import { fold, show as showPhoto } from "./photo.js";
@@ -13,7 +14,6 @@ const form = part("order");
 const maxUploadBytes = Number(form.dataset.maxUploadBytes);
 let chosen = null; // {file, address}
 let sending = null; // AbortController while an upload runs
-let afterKey = null; // what waits for a new key
 
 /** Exactly one of the three is seen: "key-form", "chooser", "order", or none while a photo is followed. */
 function step(name) {
@@ -23,46 +23,10 @@ function step(name) {
   part(name)?.querySelector("h2")?.focus();
 }
 
-function start() {
-  key.load();
-  order.recall();
-  step(key.current() ? "chooser" : "key-form");
-}
-
-function askForKey(problem, then) {
-  afterKey = then;
-  key.forget();
-  part("key").value = "";
-  part("key-trouble").hidden = !problem;
-  if (problem) {
-    const { title, detail, next } = explain(problem);
-    part("key-trouble").textContent = [title, detail, next].filter(Boolean).map((text) => text.replace(/\.?$/, ".")).join(" ");
-  }
-  step("key-form");
-  part("key").focus();
-}
-
-function useKey(event) {
-  event.preventDefault();
-  key.keep(part("key").value);
-  useIt();
-}
-
-function useIt() {
-  if (!key.current()) return;
-  part("key").value = "";
-  part("key-trouble").hidden = true;
-  step(chosen ? "order" : "chooser");
-  const then = afterKey;
-  afterKey = null;
-  then?.();
-}
-
 function forget() {
-  key.forget();
   order.forget();
   leave();
-  askForKey(null, null);
+  keyForm.ask(null, null);
 }
 
 function choose(event) {
@@ -100,13 +64,13 @@ function registered(answer) {
   const { file, address } = chosen;
   chosen = null;
   step(null);
-  showPhoto({ ...answer, fileName: file.name, preview: address, onAnother: another, onKeyRefused: askForKey });
+  showPhoto({ ...answer, fileName: file.name, preview: address, onAnother: another, onKeyRefused: keyForm.ask });
 }
 
 function refused(error) {
   if (error instanceof Stopped) return announce("Stopped. Nothing was registered.");
   if (!(error instanceof Problem)) throw error;
-  if (error.status === 401) return askForKey(error, register);
+  if (error.status === 401) return keyForm.ask(error, register);
   trouble(error);
 }
 
@@ -157,7 +121,6 @@ function another() {
   part("camera").focus();
 }
 
-part("key-form").addEventListener("submit", useKey);
 part("camera").addEventListener("change", choose);
 part("gallery").addEventListener("change", choose);
 form.addEventListener("submit", register);
@@ -165,5 +128,5 @@ part("retry").addEventListener("click", register);
 part("stop").addEventListener("click", () => sending?.abort());
 part("cancel").addEventListener("click", () => { leave(); another(); });
 part("forget").addEventListener("click", () => { forget(); });
-addEventListener("hashchange", () => { key.load(); useIt(); }); // a link with a key, opened where the page is open
-start();
+order.recall();
+keyForm.install((hasKey) => step(!hasKey ? "key-form" : chosen ? "order" : "chooser"));

@@ -34,16 +34,7 @@ const WORST = {
   remote_only: "Something it was made from only names a place on the web for its own; that was not visited.",
   valid: "Something it was made from was signed by somebody on no trust list here.",
 };
-const VERDICTS = {
-  original: "no copy found",
-  exact_copy: "the very same file was registered before",
-  near_copy: "a photo that looks the same was registered before",
-  contains: "it contains a photo that was registered before",
-};
-const KINDS = {
-  exact_copy: "same file", near_copy: "looks the same", contains: "is inside this one",
-  contained_in: "contains this one", shares_region: "shares a part", same_scene: "may show the same scene",
-};
+const FOR_A_PERSON = ["original", "shares_region", "same_scene"]; // these accuse nobody
 
 function credentials(fact) {
   const words = [CREDENTIALS[fact.state] ?? `Its Content Credentials are “${fact.state}”.`];
@@ -61,15 +52,11 @@ function fingerprint({ soft_bindings: bindings, quality }) {
 }
 
 function verdict({ kind, compared_with: others, matches, note }) {
-  const found = VERDICTS[kind] ?? kind;
+  const found = matches.length ? matches[0].means : "No copy was found";
   const text = others === 0 && kind === "original"
     ? "It is the first photo here: there was none to compare it with."
-    : `Compared with ${count(others, "photo")}: ${found}.`;
-  return {
-    text: note ? `${text} ${sentence(note)}` : text,
-    attention: kind !== "original",
-    links: matches.map((match) => ({ href: `/a/${encodeURIComponent(match.id)}`, text: `See it (${KINDS[match.kind] ?? match.kind})` })),
-  };
+    : `Compared with ${count(others, "earlier photo")}. ${found}.`;
+  return { text: note ? `${text} ${sentence(note)}` : text, attention: !FOR_A_PERSON.includes(kind) };
 }
 
 const SIGNED = { trusted: "and read back without a fault", valid: "and read back intact, but not as trusted" };
@@ -91,12 +78,12 @@ const SENTENCES = {
   anchor,
 };
 
-/** {text, attention, links} for a fact; a fact of an unknown shape is named, never guessed at. */
+/** {text, attention} for a fact; a fact of an unknown shape is named, never guessed at. */
 export function describe(name, value) {
   try {
-    return { attention: false, links: [], ...SENTENCES[name](value) };
+    return { attention: false, ...SENTENCES[name](value) };
   } catch {
-    return { text: "Done.", attention: false, links: [] };
+    return { text: "Done.", attention: false };
   }
 }
 

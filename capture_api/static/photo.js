@@ -1,6 +1,7 @@
 // A registered photo on the page: its facts as they come, and what can be done with it.
 
 import { blob } from "./api.js";
+import { matchItems } from "./evidence.js";
 import { factsOf, follow } from "./follow.js";
 import { STEPS, describe, sentence } from "./facts.js";
 import { announce, copy, save } from "./page.js";
@@ -93,14 +94,12 @@ class Photo {
   #write(name, at, value, quietly) {
     const line = this.lines.get(name);
     if (!line) return;
-    const { text, attention, links } = describe(name, value);
+    const { text, attention } = describe(name, value);
     line.classList.remove("waiting", "next");
     line.classList.toggle("attention", attention);
     line.classList.toggle("arriving", !quietly);
     line.querySelector(".at").textContent = at === null ? "" : `· ${after(at)}`;
-    const words = line.querySelector(".sentence");
-    words.textContent = text;
-    for (const link of links) words.append(" ", Object.assign(document.createElement("a"), { href: link.href, textContent: link.text }));
+    line.querySelector(".sentence").textContent = text;
     if (!quietly) announce(`${line.querySelector(".name").textContent}. ${text}`);
   }
 
@@ -124,6 +123,7 @@ class Photo {
     note.textContent = `${sentence(reason)} It stopped at the step “${stage}”. Your upload is kept; nothing was signed or logged. Choose another photo.`;
     note.hidden = false;
     for (const line of this.lines.values()) if (line.classList.contains("waiting")) line.remove();
+    this.#matches("");
     for (const selector of [".page", ".private", ".receipt", ".signed", ".links", ".keep"]) this.part(selector).hidden = true;
   }
 
@@ -139,7 +139,15 @@ class Photo {
 
   async #thumbnail() {
     const picture = await blob(this.#link("thumbnail")).catch(() => null);
-    if (picture) this.picture(URL.createObjectURL(picture));
+    const address = picture ? URL.createObjectURL(picture) : "";
+    if (address) this.picture(address);
+    this.#matches(address);
+  }
+
+  #matches(picture) {
+    const matches = this.facts.get("verdict")?.matches ?? [];
+    this.part(".found").hidden = !matches.length;
+    this.part(".matches").replaceChildren(...matchItems(matches, picture, this.facts.get("fingerprint")?.dimensions));
   }
 
   // The first answer lists only the links that exist by then.

@@ -15,19 +15,25 @@ export async function upload(file, metadata, onProgress, signal) {
   // First, so that the service knows what is wanted before the bytes come.
   form.append("metadata", JSON.stringify(metadata));
   form.append("file", file, file.name || "photo");
-  const { status, text } = await send(form, onProgress, signal);
+  const { status, body } = await post("/v1/captures", form, onProgress, signal);
+  return { capture: body, isNew: status !== 200 };
+}
+
+/** Send a form. Returns {status, body}, the JSON of a success, or raises Problem or Stopped. */
+export async function post(path, form, onProgress, signal) {
+  const { status, text } = await send(path, form, onProgress, signal);
   if (status < 200 || status > 299) throw status ? Problem.parse(status, text) : await reason();
   try {
-    return { capture: JSON.parse(text), isNew: status !== 200 };
+    return { status, body: JSON.parse(text) };
   } catch {
     throw new Problem(502);
   }
 }
 
-function send(form, onProgress, signal) {
+function send(path, form, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/v1/captures");
+    request.open("POST", path);
     for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
     request.setRequestHeader("Accept", "application/json, application/problem+json");
     request.upload.onprogress = (event) => onProgress(event.loaded, event.total);

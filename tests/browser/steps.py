@@ -28,7 +28,7 @@ def anchored(page: Page, photos: int = 1) -> Locator:
     """Wait until the newest photo is anchored, and is the one that makes this many on the page."""
     expect(page.locator("#photos article")).to_have_count(photos, timeout=DONE_MS)
     newest = card(page)
-    expect(newest.get_by_role("heading")).to_have_text("Registered and anchored", timeout=DONE_MS)
+    expect(newest.get_by_role("heading", level=2)).to_have_text("Registered and anchored", timeout=DONE_MS)
     return newest
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import PHONE, Visit, Watched
 from tests.browser.steps import anchored, choose, overflow, register
@@ -72,6 +72,13 @@ def test_every_step_is_readable_and_large_enough(visit: Visit, service: Running,
     newest.get_by_role("link", name="Open its public page").click()
     expect(page.get_by_role("heading", name="What is not known")).to_be_visible()
     _check(page)
+    page.goto(f"/verify#key={service.key}")
+    _check(page)
+    page.get_by_label("Choose a photo").set_input_files(
+        FilePayload(name="a.jpg", mimeType="image/jpeg", buffer=jpeg(seed, quality=60))
+    )
+    expect(page.locator("#answer .match").first).to_be_visible()
+    _check(page)
     page.goto("/docs")
     _check(page, targets=viewport == PHONE)
 
@@ -95,8 +102,8 @@ def test_dark_is_dark_and_light_is_light(visit: Visit) -> None:
 
 def test_a_photo_can_be_registered_with_the_keyboard_alone(phone: Watched) -> None:
     page = phone.page
-    reached = _tab(page, 4)
-    assert reached == ["Skip to the content", "Capture", "API", "camera"]
+    reached = _tab(page, 5)
+    assert reached == ["Skip to the content", "Capture", "Check a photo", "API", "camera"]
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")

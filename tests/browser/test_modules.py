@@ -160,10 +160,14 @@ def test_a_fact_of_an_unknown_shape_breaks_nothing(page: Page) -> None:
     assert describe(page, "something-new", {"a": 1})["text"] == "Done."
 
 
-def test_matches_lead_to_their_pages_and_nowhere_else(page: Page) -> None:
-    match = {"id": "javascript:alert(1)//../x", "kind": "near_copy"}
-    said = describe(page, "verdict", {"kind": "near_copy", "compared_with": 1, "matches": [match], "note": ""})
-    assert said["links"][0]["href"] == "/a/javascript%3Aalert(1)%2F%2F..%2Fx"
+@pytest.mark.parametrize(
+    ("kind", "attention"),
+    [("near_copy", True), ("contained_in", True), ("shares_region", False), ("same_scene", False)],
+)
+def test_a_verdict_is_told_in_the_words_of_its_best_match(page: Page, kind: str, attention: bool) -> None:
+    value = {"kind": kind, "compared_with": 2, "matches": [{"means": "Best"}, {"means": "Second"}], "note": "not b."}
+    said = describe(page, "verdict", value)
+    assert said == {"text": "Compared with 2 earlier photos. Best. Not b.", "attention": attention}
 
 
 @pytest.mark.parametrize("status", [0, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503])

@@ -148,8 +148,9 @@ def test_a_copy_is_named_with_a_link_to_the_first(phone: Watched) -> None:
         page.get_by_role("button", name="Another photo").click()
     first = capture_id(page.locator("#photos article").last)
     card(page).get_by_text("What happened").click()
-    assert "a photo that looks the same was registered before" in facts(card(page))["Compared"]
-    expect(card(page).get_by_role("link", name="looks the same").first).to_have_attribute("href", f"/a/{first}")
+    assert "The registered photo as a whole, saved again or altered" in facts(card(page))["Compared"]
+    link = card(page).locator(".found").get_by_role("link", name="Open its public page")
+    expect(link.first).to_have_attribute("href", f"/a/{first}")
 
 
 def test_the_link_is_copied(phone: Watched, service: Running) -> None:
@@ -197,7 +198,7 @@ def test_a_photo_that_cannot_be_decoded_says_why(phone: Watched) -> None:
     photo = jpeg(9016)
     choose(phone.page, photo[: len(photo) // 3])
     register(phone.page)
-    expect(card(phone.page).get_by_role("heading")).to_have_text("Refused", timeout=60_000)
+    expect(card(phone.page).get_by_role("heading", level=2)).to_have_text("Refused", timeout=60_000)
     reason = card(phone.page).get_by_role("alert").inner_text()
     assert "Your upload is kept" in reason and len(reason) > 100, reason
     expect(card(phone.page).get_by_role("button", name="Receipt")).to_be_hidden()

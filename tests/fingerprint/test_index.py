@@ -1,44 +1,42 @@
-"""The index's contract: exact, fresh in every process, repaired when it is damaged."""
+"""The embedded index's files: complete, repaired when they are damaged, shared by everybody on the machine.
 
-import hashlib
+What it answers is the contract's matter (tests/contracts_of/test_index.py).
+"""
+
 import os
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
+import random
+import resource
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from fingerprint.codes import ORIENTATIONS
-from fingerprint.index import BATCH_ROWS, ScanIndex
-from pipeline.ports import Index, Neighbour
-from tests.fingerprint.sqlite_rows import SqliteRows, StoredRow
+from fingerprint.codefile import HEADER_BYTES, TAIL_ROWS
+from fingerprint.index import ScanIndex
+from fingerprint.scan import BLOCK_ROWS
+from store.fingerprints import FingerprintRows, Row
+from tests.contracts_of.fingerprint_table import Table, code, insert
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ROW_BYTES = 40
-
-
-def code(seed: object) -> bytes:
-    """A code that is far from every other."""
-    return hashlib.sha256(repr(seed).encode()).digest()
-
-
-def flipped(pdq: bytes, bits: int) -> bytes:
-    """The code with its last `bits` bits turned over."""
-    return (int.from_bytes(pdq) ^ ((1 << bits) - 1)).to_bytes(32)
+COLUMNS = (8, 8, 8, 8, 8, 4, 1, 1)  # bytes: four words, ISCC, check, quality, is there an ISCC
+BLOCK_BYTES = BLOCK_ROWS * sum(COLUMNS)
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> SqliteRows:
-    return SqliteRows(tmp_path / "rows.db")
+def table(tmp_path: Path) -> Iterator[Table]:
+    made = Table.on_sqlite("scan", tmp_path)
+    yield made
+    made.database.close()
 
 
 @pytest.fixture
-def index(tmp_path: Path, rows: SqliteRows) -> ScanIndex:
-    return ScanIndex(tmp_path / "index", rows)
+def index(table: Table) -> ScanIndex:
+    return ScanIndex(table.folder, FingerprintRows(table.database))
+
+
+def another(table: Table) -> ScanIndex:
+    """The index as another process has it: nothing is checked yet."""
+    return ScanIndex(table.folder, FingerprintRows(table.database))
 
 
 def ids(neighbours: object) -> list[str]:
@@ -46,274 +44,245 @@ def ids(neighbours: object) -> list[str]:
     return [each.capture_id for each in neighbours]
 
 
-def test_is_an_index(index: ScanIndex) -> None:
-    port: Index = index
-    assert port.count(None) == 0
-    assert port.near(code(1), 31, None) == []
+def add_numbered(table: Table, numbers: Sequence[int]) -> None:
+    with table.adding() as connection:
+        for number in numbers:
+            insert(connection, f"capture {number}", code(number), 100, number=number)
 
 
-def test_nearest_first_then_oldest(index: ScanIndex, rows: SqliteRows) -> None:
-    far, old, near, young = (rows.add(flipped(code(1), bits)) for bits in (32, 20, 3, 20))
-    found = index.near(code(1), 31, None)
-    assert found == [Neighbour(near, 3, "upright"), Neighbour(old, 20, "upright"), Neighbour(young, 20, "upright")]
-    assert far not in ids(found)
-    assert ids(index.near(code(1), 32, None)) == [near, old, young, far]
+def filled(table: Table, index: ScanIndex, count: int = 30) -> tuple[Path, bytes]:
+    """The file with this many rows, half of them flat, and what is in it."""
+    start = index.count(None)
+    table.add_all([(code(k), k % 2 * 100) for k in range(start, start + count)], iscc=bytes(8))
+    assert index.count(None) == start + count
+    path = table.folder / "codes-v2"
+    return path, path.read_bytes()
 
 
-def test_before_leaves_out_itself_and_what_came_later(index: ScanIndex, rows: SqliteRows) -> None:
-    captures = [rows.add(code(1)) for _ in range(4)]
-    for place, capture in enumerate(captures):
-        before = index.position(capture)
-        assert ids(index.near(code(1), 0, before)) == captures[:place]
-        assert index.count(before) == place
-    assert index.near(code(1), 0, 0) == []
-    assert ids(index.near(code(1), 0, 10**9)) == captures
-
-
-def test_flat_photos_are_counted_and_never_proposed(index: ScanIndex, rows: SqliteRows) -> None:
-    for quality in (0, 49):
-        rows.add(code(1), quality=quality)
-    good = [rows.add(code(1), quality=quality) for quality in (50, 100)]
-    assert ids(index.near(code(1), 31, None)) == good
-    assert index.count(None) == 4
-
-
-def test_the_orientation_says_how_the_registered_photo_was_turned(index: ScanIndex, rows: SqliteRows) -> None:
-    asked = [code(name) for name in ORIENTATIONS]
-    capture = rows.add(flipped(asked[ORIENTATIONS.index("rotated_90")], 2))
-    # The photo turned by 90 degrees is the registered one: the registered one turned by 270 is the photo.
-    assert index.near(b"".join(asked), 31, None) == [Neighbour(capture, 2, "rotated_270")]
-    assert index.near(asked[0], 31, None) == []
-
-
-@pytest.mark.parametrize("size", [0, 31, 33, 9 * 32])
-def test_what_is_no_code_is_refused(index: ScanIndex, size: int) -> None:
-    with pytest.raises(ValueError, match="PDQ codes"):
-        index.near(bytes(size), 31, None)
-
-
-def test_same_and_position_ask_the_table(index: ScanIndex, rows: SqliteRows) -> None:
-    digest = bytes(32)
-    first, second = rows.add(code(1), sha256=digest), rows.add(code(2), sha256=digest)
-    assert list(index.same(digest, None)) == [first, second]
-    assert list(index.same(digest, index.position(second))) == [first]
-    with pytest.raises(LookupError):
-        index.position("nobody")
-
-
-def test_numbers_that_are_missing_leave_gaps(index: ScanIndex, rows: SqliteRows) -> None:
-    for number in (3, BATCH_ROWS * 2 + 5, BATCH_ROWS * 2 + 7):
-        rows.add(code(number), number=number)
-    assert index.count(None) == 3
-    assert index.count(4) == 1
-    assert index.count(3) == 0
+def test_numbers_that_are_missing_leave_gaps(table: Table, index: ScanIndex) -> None:
+    numbers = [3, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS + 5, 2 * BLOCK_ROWS + 7]
+    add_numbered(table, numbers)
+    assert (index.count(None), index.count(4), index.count(3)) == (6, 1, 0)
+    assert [index.count(number) for number in numbers] == [0, 1, 2, 3, 4, 5]
     # A gap's row is zeroes: it is near a code of zeroes, and is none.
-    assert index.near(bytes(32), 0, None) == []
-    assert len(index.near(code(BATCH_ROWS * 2 + 5), 0, None)) == 1
+    assert (index.near(bytes(32), 0, None), list(index.iscc(bytes(8), 64, None))) == ([], [])
+    for number in numbers:
+        assert ids(index.near(code(number), 0, None)) == ids(another(table).near(code(number), 31, None))
+        assert ids(index.near(code(number), 60, number + 1)) == [f"capture {number}"]
+    assert (table.folder / "codes-v2").stat().st_size == HEADER_BYTES + 3 * BLOCK_BYTES
 
 
-def test_deleted_rows_are_not_proposed(index: ScanIndex, rows: SqliteRows) -> None:
-    gone, kept = rows.add(code(1)), rows.add(code(1))
-    assert ids(index.near(code(1), 0, None)) == [gone, kept]
-    rows.remove(gone)
-    assert ids(index.near(code(1), 0, None)) == [kept]
-    rows.remove(kept)  # the newest: the file is now longer than the table
-    assert index.near(code(1), 0, None) == []
-    new = rows.add(code(2))
-    assert ids(index.near(code(2), 0, None)) == [new]
+def test_blocks_that_are_added_are_seen_through_an_older_mapping(table: Table, index: ScanIndex) -> None:
+    other = another(table)
+    for number in (1, BLOCK_ROWS, BLOCK_ROWS + 1, 4 * BLOCK_ROWS):
+        add_numbered(table, [number])
+        assert ids(index.near(code(number), 0, None)) == [f"capture {number}"]
+        assert ids(other.near(code(number), 0, None)) == [f"capture {number}"]
+        index, other = other, index
 
 
-def test_many_neighbours_are_asked_for_in_pieces(index: ScanIndex, rows: SqliteRows) -> None:
-    captures = [rows.add(code(1)) for _ in range(1100)]  # SqliteRows refuses more than 500 numbers at once
+def test_many_neighbours_are_asked_for_in_pieces(table: Table, index: ScanIndex) -> None:
+    captures = table.add_all([(code(1), 100)] * 1100)
     assert ids(index.near(code(1), 0, None)) == captures
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.tuples(st.integers(0, 40), st.sampled_from([0, 49, 50, 100])), max_size=40),
-    st.integers(0, 45),
-    st.integers(1, 50),
-)
-def test_equals_brute_force_on_skewed_codes(
-    tmp_path_factory: pytest.TempPathFactory, stored: list[tuple[int, int]], radius: int, before: int
-) -> None:
-    folder = tmp_path_factory.mktemp("skewed")
-    rows = SqliteRows(folder / "rows.db")
-    captures = [rows.add(flipped(code(0), bits), quality=quality) for bits, quality in stored]
-    expected = sorted(
-        (bits, place)
-        for place, (bits, quality) in enumerate(stored)
-        if bits <= radius and quality >= 50 and place + 1 < before
-    )
-    found = ScanIndex(folder / "index", rows).near(code(0), radius, before)
-    assert [(each.distance, each.capture_id) for each in found] == [(d, captures[p]) for d, p in expected]
+def test_nobody_else_reads_the_codes(table: Table, index: ScanIndex) -> None:
+    filled(table, index)
+    assert table.folder.stat().st_mode & 0o077 == 0
+    assert all(file.stat().st_mode & 0o077 == 0 for file in table.folder.iterdir())
 
 
-# Freshness, and several writers
-
-
-def test_another_index_over_the_same_folder_sees_it_at_once(tmp_path: Path, rows: SqliteRows) -> None:
-    one, other = (ScanIndex(tmp_path / "index", rows) for _ in range(2))
-    for k in range(20):
-        capture = rows.add(code(k))
-        asked, also = (one, other) if k % 2 else (other, one)
-        assert ids(asked.near(code(k), 0, None)) == ids(also.near(code(k), 0, None)) == [capture]
-
-
-def writers(tmp_path: Path, how_many: int, rows_each: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.fingerprint.sqlite_rows", str(tmp_path / "rows.db")]
-    for _ in range(how_many):
-        yield subprocess.Popen(
-            [*command, str(tmp_path / "index"), str(rows_each)], cwd=REPOSITORY, text=True, stdout=subprocess.PIPE
-        )
-
-
-def test_what_another_process_writes_is_seen_while_it_writes(
-    tmp_path: Path, index: ScanIndex, rows: SqliteRows
-) -> None:
-    rows.add(code("before"))
-    (writer,) = writers(tmp_path, 1, 150)
-    assert writer.stdout is not None
-    seen = 0
-    for line in writer.stdout:
-        capture, written = line.split()
-        assert ids(index.near(bytes.fromhex(written), 0, None)) == [capture]
-        assert len(index.near(code("before"), 0, None)) == 1
-        seen += 1
-    assert writer.wait() == 0
-    writer.stdout.close()
-    assert (seen, index.count(None)) == (150, 151)
-    content = (tmp_path / "index" / "codes-v1").read_bytes()
+def test_what_an_earlier_version_kept_is_removed(table: Table, index: ScanIndex) -> None:
+    (table.folder / "codes-v1").write_bytes(b"40 bytes a row")
     index.rebuild()
-    assert (tmp_path / "index" / "codes-v1").read_bytes() == content
-
-
-def test_threads_of_one_process(index: ScanIndex, rows: SqliteRows) -> None:
-    wrong: list[object] = []
-
-    def work(name: int) -> None:
-        for k in range(15):
-            capture = rows.add(code((name, k)))
-            found = ids(index.near(code((name, k)), 0, None))
-            if found != [capture]:
-                wrong.append((name, k, found))
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert index.count(None) == 60
+    assert sorted(file.name for file in table.folder.iterdir()) == ["codes-v2", "lock"]
 
 
 # Damage
 
 
-def filled(index: ScanIndex, rows: SqliteRows) -> tuple[Path, bytes]:
-    for k in range(30):
-        rows.add(code(k), quality=k % 2 * 100)
-    assert index.count(None) == 30
-    return index._file, index._file.read_bytes()
-
-
-@pytest.mark.parametrize("left", [0, 1, 39, 40, 41, 29 * 40 + 39])
-def test_a_file_that_is_cut_short_is_completed(tmp_path: Path, index: ScanIndex, rows: SqliteRows, left: int) -> None:
-    path, content = filled(index, rows)
+@pytest.mark.parametrize("left", [0, 1, 15, 16, HEADER_BYTES - 1, HEADER_BYTES, HEADER_BYTES + BLOCK_BYTES - 1])
+def test_a_file_that_is_cut_short_is_completed(table: Table, index: ScanIndex, left: int) -> None:
+    path, content = filled(table, index)
     path.write_bytes(content[:left])
-    assert ids(index.near(code(29), 0, None)) == ids(ScanIndex(tmp_path / "index", rows).near(code(29), 0, None))
-    assert len(index.near(code(29), 0, None)) == 1
-    assert path.read_bytes() == content
+    for each in (index, another(table)):
+        assert len(each.near(code(29), 0, None)) == 1
+        assert each.count(None) == 30
+    assert path.read_bytes()[HEADER_BYTES:] == content[HEADER_BYTES:]
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 40, b"\xff" * 40, b"\0" * 25, b"\xaa" * 200])
-def test_what_does_not_belong_at_the_end_is_repaired(
-    tmp_path: Path, index: ScanIndex, rows: SqliteRows, tail: bytes
-) -> None:
-    path, content = filled(index, rows)
-    path.write_bytes(content[: -len(tail)] + tail)
-    fresh = ScanIndex(tmp_path / "index", rows)
-    assert len(fresh.near(code(29), 0, None)) == 1
-    assert path.read_bytes() == content
-    path.write_bytes(content + tail)
-    assert ScanIndex(tmp_path / "index", rows).count(None) == 30
-    assert path.read_bytes()[: len(content)] == content
+@pytest.mark.parametrize("rows", [31, 40, BLOCK_ROWS, BLOCK_ROWS + 1, 2**63])
+def test_rows_that_are_counted_and_not_there(table: Table, index: ScanIndex, rows: int) -> None:
+    """As after a power cut: the page with the count was written, the rows were not."""
+    path, content = filled(table, index)
+    path.write_bytes(rows.to_bytes(8, "little") + content[8:])
+    assert (another(table).count(None), len(index.near(code(29), 0, None))) == (30, 1)
+    table.add(code(30))
+    assert len(another(table).near(code(30), 0, None)) == 1
 
 
-@pytest.mark.parametrize("place", range(ROW_BYTES))
-def test_every_byte_of_a_row_is_guarded(tmp_path: Path, index: ScanIndex, rows: SqliteRows, place: int) -> None:
-    path, content = filled(index, rows)
+@pytest.mark.parametrize("rows", [0, 1, 29])
+def test_rows_that_were_written_and_not_counted(table: Table, index: ScanIndex, rows: int) -> None:
+    """As after a kill in the middle of a catch-up."""
+    path, content = filled(table, index)
+    torn = bytearray(rows.to_bytes(8, "little") + content[8:])
+    torn[HEADER_BYTES + 8 * rows : HEADER_BYTES + 8 * 40] = b"\xaa" * 8 * (40 - rows)
+    path.write_bytes(torn)
+    assert (another(table).count(None), len(index.near(code(29), 0, None))) == (30, 1)
+    assert path.read_bytes()[HEADER_BYTES:][: 8 * 30] == content[HEADER_BYTES:][: 8 * 30]
+
+
+def byte_places(row: int) -> list[int]:
+    """Where each byte of a row of the first block is in the file."""
+    places: list[int] = []
+    column = HEADER_BYTES
+    for width in COLUMNS:
+        places += range(column + row * width, column + (row + 1) * width)
+        column += BLOCK_ROWS * width
+    return places
+
+
+@pytest.mark.parametrize("place", range(sum(COLUMNS)))
+def test_every_byte_of_a_row_is_guarded(table: Table, index: ScanIndex, place: int) -> None:
+    path, content = filled(table, index)
+    for bit in (1, 128):
+        damaged = bytearray(content)
+        damaged[byte_places(17)[place]] ^= bit
+        path.write_bytes(damaged)
+        assert another(table).count(None) == 30
+        assert path.read_bytes()[HEADER_BYTES:] == content[HEADER_BYTES:]
+
+
+def test_the_tail_is_looked_at_across_blocks(table: Table, index: ScanIndex) -> None:
+    add_numbered(table, [1, BLOCK_ROWS - 5, BLOCK_ROWS + 5])
+    index.count(None)
+    path = table.folder / "codes-v2"
+    content = path.read_bytes()
+    assert TAIL_ROWS > 20
     damaged = bytearray(content)
-    damaged[17 * ROW_BYTES + place] ^= 1
+    damaged[byte_places(BLOCK_ROWS - 6)[0]] ^= 1
     path.write_bytes(damaged)
-    assert ScanIndex(tmp_path / "index", rows).count(None) == 30
-    assert path.read_bytes() == content
+    assert len(another(table).near(code(BLOCK_ROWS - 5), 0, None)) == 1
 
 
-def test_a_file_of_another_database_is_replaced(tmp_path: Path, index: ScanIndex, rows: SqliteRows) -> None:
-    filled(index, rows)
-    restored = SqliteRows(tmp_path / "restored.db")
-    only = restored.add(code("restored"))
-    fresh = ScanIndex(tmp_path / "index", restored)
-    assert ids(fresh.near(code("restored"), 0, None)) == [only]
-    assert fresh.near(code(29), 0, None) == []
+@pytest.mark.parametrize("rows", [1, 30, 50])
+def test_a_file_of_another_database_is_replaced(tmp_path: Path, table: Table, index: ScanIndex, rows: int) -> None:
+    filled(table, index)
+    (tmp_path / "other").mkdir()
+    restored = Table.on_sqlite("scan", tmp_path / "other")
+    captures = restored.add_all([(code(("restored", k)), 100) for k in range(rows)])
+    fresh = ScanIndex(table.folder, FingerprintRows(restored.database))
+    assert ids(fresh.near(code(("restored", 0)), 0, None)) == captures[:1]
+    assert (fresh.near(code(29), 0, None), fresh.count(None)) == ([], rows)
+    restored.database.close()
 
 
-def test_the_file_may_be_deleted_at_any_time(index: ScanIndex, rows: SqliteRows) -> None:
-    path, content = filled(index, rows)
-    path.unlink()
+def test_numbers_that_come_again_are_other_rows(table: Table, index: ScanIndex) -> None:
+    """A backup of the database was put back while the service ran."""
+    filled(table, index)
+    other = another(table)
+    assert len(other.near(code(29), 0, None)) == 1
+    with table.database.write() as connection:
+        connection.exec_driver_sql("delete from fingerprints where number > 10")
+    assert (index.near(code(29), 0, None), index.count(None)) == ([], 10)
+    add_numbered(table, range(11, 41))
+    for each in (index, other, another(table)):
+        assert (ids(each.near(code(29), 0, None)), each.count(None)) == (["capture 29"], 40)
+
+
+def test_the_files_may_be_deleted_at_any_time(table: Table, index: ScanIndex) -> None:
+    path, content = filled(table, index)
+    for file in table.folder.iterdir():
+        file.unlink()
     assert index.count(None) == 30
-    assert path.read_bytes() == content
+    assert path.read_bytes()[HEADER_BYTES:] == content[HEADER_BYTES:]
 
 
-def test_a_rebuild_leaves_readers_their_file(index: ScanIndex, rows: SqliteRows) -> None:
-    path, content = filled(index, rows)
+def test_a_rebuild_leaves_readers_their_file(table: Table, index: ScanIndex) -> None:
+    path, content = filled(table, index)
     with path.open("rb") as held:
         index.rebuild()
         assert held.read() == content  # renamed over, never cut: a mapping of it stays valid
-    assert path.read_bytes() == content
-    assert path.stat().st_mode & 0o077 == 0
+    assert path.read_bytes()[HEADER_BYTES:] == content[HEADER_BYTES:]
 
 
-class FailingRows(SqliteRows):
+class FailingRows(FingerprintRows):
     """The real table, behind a connection that breaks in the middle of the catch-up."""
 
     fail_after: int = 10**9
 
-    def after(self, number: int, limit: int) -> list[StoredRow]:
+    def after(self, number: int, limit: int) -> Sequence[Row]:
         if number >= self.fail_after:
             raise ConnectionError("the database went away")
-        return list(super().after(number, min(limit, 7)))
+        return super().after(number, min(limit, 7))
 
 
 @pytest.mark.parametrize("fail_after", [0, 1, 7, 14, 28])
-def test_a_catch_up_that_breaks_off_is_resumed(tmp_path: Path, fail_after: int) -> None:
-    rows = FailingRows(tmp_path / "rows.db")
-    index = ScanIndex(tmp_path / "index", rows)
-    filled(index, rows)
-    for k in range(30, 60):
-        rows.add(code(k))
+def test_a_catch_up_that_breaks_off_is_resumed(table: Table, fail_after: int) -> None:
+    rows = FailingRows(table.database)
+    index = ScanIndex(table.folder, rows)
+    filled(table, index)
+    table.add_all([(code(k), 100) for k in range(30, 60)])
     rows.fail_after = 30 + fail_after
     with pytest.raises(ConnectionError):
         index.near(code(59), 0, None)
     rows.fail_after = 10**9
-    assert len(index.near(code(59), 0, None)) == 1
-    assert index.count(None) == 60
+    assert (len(index.near(code(59), 0, None)), index.count(None)) == (1, 60)
+
+
+def test_a_full_disk_loses_nothing(table: Table, index: ScanIndex) -> None:
+    """The next block does not fit: an error, not a killed process; once there is room, all is there."""
+    filled(table, index)
+    add_numbered(table, [BLOCK_ROWS + 1])
+    size = (table.folder / "codes-v2").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            index.near(code(1), 0, None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    for each in (index, another(table)):
+        assert ids(each.near(code(BLOCK_ROWS + 1), 0, None)) == [f"capture {BLOCK_ROWS + 1}"]
+        assert each.count(None) == 31
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_fork_carries_it(index: ScanIndex, rows: SqliteRows) -> None:
-    filled(index, rows)
+def test_a_fork_carries_it(table: Table, index: ScanIndex) -> None:
+    filled(table, index)
+    table.database.close()
     child = os.fork()
     if child == 0:
-        rows.add(code("child"))
+        table.add(code("child"))
         os._exit(0 if len(index.near(code("child"), 0, None)) == 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(index.near(code("child"), 0, None)) == 1
 
 
-def test_a_row_that_is_no_code_is_refused(tmp_path: Path) -> None:
-    rows = SqliteRows(tmp_path / "rows.db")
-    rows.add(b"too short")
-    with pytest.raises(ValueError, match="no PDQ code"):
-        ScanIndex(tmp_path / "index", rows).count(None)
+@pytest.mark.parametrize(
+    ("pdq", "quality", "iscc"), [(b"too short", 100, None), (bytes(32), 101, None), (bytes(32), 100, b"short")]
+)
+def test_a_row_that_is_no_code_is_refused(
+    table: Table, index: ScanIndex, pdq: bytes, quality: int, iscc: bytes
+) -> None:
+    table.add(code(1))
+    table.add(pdq, quality, iscc)
+    with pytest.raises(ValueError, match="row 2"):
+        index.count(None)
+
+
+# Bands
+
+
+def test_the_bands_answer_once_there_are_enough_codes(table: Table, index: ScanIndex) -> None:
+    chance = random.Random(1)
+    captures = table.add_all([(chance.randbytes(32), 100) for _ in range(300)])
+    by_bands = ScanIndex(table.folder, FingerprintRows(table.database), bands_from=301)
+    assert by_bands.near(bytes(32), 31, None) == []
+    assert not (table.folder / "bands-v1").exists()
+    captures.append(table.add(code(1)))
+    assert ids(by_bands.near(code(1), 31, None)) == captures[-1:]
+    assert (table.folder / "bands-v1").stat().st_mode & 0o077 == 0
+    assert not list(table.folder.glob("*.new"))

@@ -71,7 +71,7 @@ def test_shared_samples(kind: str) -> None:
         assert sniff(file.read(SNIFF_BYTES)) == f"image/{kind}"
 
 
-@pytest.mark.parametrize("module", ["sniff", "codes", "index", "match"])
+@pytest.mark.parametrize("module", ["sniff", "codes"])
 def test_the_api_process_loads_no_numbers_and_no_decoder(module: str) -> None:
     heavy = "{'numpy', 'PIL', 'cv2', 'scipy', 'faiss', 'pdqhash', 'imagehash', 'iscc_lib'}"
     program = f"import sys, fingerprint.{module}; print(sorted({heavy} & set(sys.modules)))"

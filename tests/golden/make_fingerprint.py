@@ -1,6 +1,7 @@
-"""Write tests/golden/fingerprint.json: `python -m tests.golden.make_fingerprint`. A test holds the code against it.
+"""Write tests/golden/fingerprint.json and fingerprint/vectors.json: `python -m tests.golden.make_fingerprint`.
 
-A change there means that photos registered earlier are no longer found: such a change needs a new algorithm name.
+Tests hold the code against both, the points of detail with the tolerance of fingerprint/vectors.py. Any other change
+there means that photos registered earlier are no longer found: such a change needs a new algorithm name.
 """
 
 import json
@@ -13,9 +14,9 @@ import numpy as np
 from PIL import Image
 from PIL.ExifTags import Base
 
-from fingerprint.decode import decode
+from fingerprint.decode import decode, picture_of
 from fingerprint.hashes import fingerprint
-from fingerprint.vectors import hills
+from fingerprint.vectors import VECTORS, hills, pictures
 from pipeline.canonical import digest_of
 from pipeline.record import encode
 
@@ -34,8 +35,13 @@ def golden() -> dict[str, Any]:
     return found
 
 
+def vectors() -> dict[str, Any]:
+    """The fingerprint fact of each self-test picture as JSON."""
+    return {name: encode(fingerprint(picture_of(image))) for name, image in pictures().items()}
+
+
 def as_text(found: dict[str, Any]) -> str:
-    """The golden file's bytes."""
+    """A golden file's text."""
     return json.dumps(found, indent=1, sort_keys=True) + "\n"
 
 
@@ -65,3 +71,4 @@ PHOTOS: dict[str, Callable[[Path], None]] = {
 
 if __name__ == "__main__":
     GOLDEN.write_text(as_text(golden()))
+    VECTORS.write_text(as_text(vectors()))
