@@ -22,6 +22,7 @@ HALF = 0.5  # of the picture and of the photo: a patch that is less of both is l
 PARALLAX = (
     0.7  # px of unrest, of 256: copies with as many points have 0.63 at most, bursts from a moving hand up to 1.2
 )
+PARALLAX_SIDE = 200  # px: a small inset is blurred, and its windows agree here and there
 WHOLE = 0.7  # of a picture's area: a copy of the whole
 MAP_SIDE = 24  # rows and columns of the correlation map, at most
 
@@ -74,7 +75,7 @@ def kind_of(laid: Laid) -> MatchKind | None:
     if not _is_sure(laid):
         agreeing = laid.comparison.agreement * laid.comparison.windows
         return "shares_region" if laid.inliers >= REGION_INLIERS and agreeing >= REGION_WINDOWS else None
-    if laid.inliers >= SURE_INLIERS and laid.comparison.unrest > PARALLAX:
+    if _has_parallax(laid):
         return "same_scene"
     if laid.covers < WHOLE:
         return "contains"
@@ -114,6 +115,12 @@ def _is_sure(laid: Laid) -> bool:
         whole = max(laid.covers, laid.visible) >= WHOLE
         return whole and found.windows >= DRAWN_WINDOWS and found.agreement >= DRAWN_AGREEMENT
     return min(found.agreement, photographic.agreement) >= _needed(laid)
+
+
+def _has_parallax(laid: Laid) -> bool:
+    """Whether near and far things moved differently between the two: another shot, where the map is well known."""
+    found = laid.comparison
+    return laid.inliers >= SURE_INLIERS and found.side >= PARALLAX_SIDE and found.unrest > PARALLAX
 
 
 def _needed(laid: Laid) -> float:

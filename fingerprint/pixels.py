@@ -37,13 +37,14 @@ class Comparison:
     photo is flat or has lines in one direction only. `shift`: by how many px each window had to be moved to agree best,
     rows x columns x 2. `drawn`: windows with text or shapes on an even ground.
     `evenness`: the part of the registered photo that its eight commonest grey levels make up; over 0.35 in one of 20
-    photos, and in nearly all forms and screenshots.
+    photos, and in nearly all forms and screenshots. `side`: the longer side at which the two were compared, px.
     """
 
     correlation: Grey
     shift: npt.NDArray[np.int8]
     drawn: npt.NDArray[np.bool_]
     evenness: float
+    side: int
 
     @property
     def windows(self) -> int:
@@ -151,7 +152,11 @@ def _in_windows(
     whole = _box(reached.astype(np.float32))[at] > 0.999
     counted = whole & (_moments(a)[1][at] > TEXTURED) & (_crossing(a)[at] > CROSSING)
     return Comparison(
-        np.where(counted, correlation[at], np.float32(np.nan)), shift[at], _drawn(held)[at], _evenness(held)
+        np.where(counted, correlation[at], np.float32(np.nan)),
+        shift[at],
+        _drawn(held)[at],
+        _evenness(held),
+        max(held.shape),
     )
 
 
