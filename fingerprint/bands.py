@@ -20,7 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprint.codefile import CodeFile, detailed
-from fingerprint.scan import BLOCK_ROWS, PLACES, Hit, Rows, Sifter, Words, arranged, gathered, halves, measured, within
+from fingerprint.scan import (
+    BLOCK_ROWS,
+    PLACES,
+    Hit,
+    Rows,
+    Sifter,
+    Words,
+    arranged,
+    best_first,
+    halves,
+    measured,
+    within,
+)
 
 BANDS = 16
 BAND_BITS = 16
@@ -78,11 +90,11 @@ class Bands:
         candidates = table.sharing(asked_keys(codes), max(rows // SCAN_COSTS, FEW))
         if candidates is None:
             return None
-        hits = _near(file.words, candidates[candidates < rows], codes, radius)
+        hits = _near(file, candidates[candidates < rows], codes, radius)
         block = table.rows // BLOCK_ROWS  # younger rows begin in here; hits that are found twice count once
         for hit in within(file.words[block:], max(0, rows - block * BLOCK_ROWS), codes, radius):
             hits.append(Hit(hit.row + block * BLOCK_ROWS, hit.distance, hit.code, hit.negative))
-        return sorted({hit.row: hit for hit in hits}.values(), key=lambda hit: (hit.distance, hit.row))
+        return best_first(hits)
 
     def _current(self, file: CodeFile) -> Table | None:
         """The table of this file, made anew when a fifth of its rows is not in it; None while another makes it."""
@@ -136,13 +148,14 @@ def _write(path: Path, file: CodeFile, version: int, length: int) -> None:
         out.write(_HEADER.pack(version, length, len(kept)).ljust(_PAGE, b"\0") + np.cumsum(begins).tobytes())
 
 
-def _near(blocks: Words, candidates: Rows, codes: bytes, radius: int) -> list[Hit]:
+def _near(file: CodeFile, candidates: Rows, codes: bytes, radius: int) -> list[Hit]:
     asked = arranged(codes)
     sift, passed = Sifter(asked, radius), np.empty(len(candidates), np.bool_)
+    sums = file.gathered(candidates, 2)
     for start in range(0, len(candidates), BLOCK_ROWS):
-        some = candidates[start : start + BLOCK_ROWS]
-        sift(gathered(blocks, some), passed[start : start + BLOCK_ROWS])
-    return measured(blocks, candidates[passed], asked, radius)
+        sift(sums[:, start : start + BLOCK_ROWS], passed[start : start + BLOCK_ROWS])
+    rows = candidates[passed]
+    return list(measured(file.gathered(rows), rows, asked, radius))
 
 
 def _band(words: Words, band: int) -> npt.NDArray[np.uint16]:

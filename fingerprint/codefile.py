@@ -88,6 +88,14 @@ class CodeFile:
         words: Words = self.blocks["words"]
         return words
 
+    def gathered(self, rows: Rows, columns: int = COLUMNS) -> Words:
+        """The first columns of the codes of these rows."""
+        # By their places in the whole file: three times as quick as by block, column and place.
+        block, place = np.divmod(rows, BLOCK_ROWS)
+        places = block * (_BLOCK.itemsize // 8) + place
+        whole = np.ndarray(self.blocks.nbytes // 8, "<u8", self._mapped, HEADER_BYTES)
+        return np.stack([whole[places + column * BLOCK_ROWS] for column in range(columns)])
+
     def count(self, length: int) -> int:
         """How many of the first `length` rows the database had when they were derived."""
         return length - sum(int((part["quality"] == MISSING).sum()) for part in self.columns(0, length))

@@ -22,6 +22,7 @@ TEXTURED = 3.0  # grey levels of standard deviation
 EVEN, EVEN_STEP = 0.35, 1.0  # of a window without change, in grey levels a px: it is drawn
 GROUND = 0.25  # of a window in a colour of the page: likewise
 PAGE = 0.12  # of a picture within 3 grey levels: a colour of the page
+STRANGE = 12.0  # grey levels: more than strong noise leaves at this size
 CROSSING = 0.2  # of the strength of a window's lines, that of the lines across them
 _SOFT, _COARSE = 0.8, 4.0  # px: finer than this is noise and JPEG blocks, coarser is shading
 
@@ -37,7 +38,8 @@ class Comparison:
     photo is flat or has lines in one direction only. `shift`: by how many px each window had to be moved to agree best,
     rows x columns x 2. `drawn`: windows with text or shapes on an even ground.
     `evenness`: the part of the registered photo that its eight commonest grey levels make up; over 0.35 in one of 20
-    photos, and in nearly all forms and screenshots. `side`: the longer side at which the two were compared, px.
+    photos, and in nearly all forms and screenshots. `side`: the longer side at which the two were compared, px. `strange`: how many
+    windows show much in the other picture where the registered photo has nothing.
     """
 
     correlation: Grey
@@ -45,6 +47,7 @@ class Comparison:
     drawn: npt.NDArray[np.bool_]
     evenness: float
     side: int
+    strange: int
 
     @property
     def windows(self) -> int:
@@ -89,7 +92,8 @@ def compare(
     a = _detail(held)
     laid, reached = _laid_over(asked, homography, scale, size)
     b = _detail(laid)
-    return _in_windows(held, a, reached, *_best_of_shifts(a, -b if negative else b))
+    correlation, shift = _best_of_shifts(a, -b if negative else b)
+    return _in_windows(held, (a, b), reached, correlation, shift)
 
 
 def _scale(registered: Grey, homography: Floats, dimensions: tuple[int, int]) -> float:
@@ -144,19 +148,26 @@ def _best_of_shifts(a: Grey, b: Grey) -> tuple[Grey, npt.NDArray[np.int8]]:
 
 
 def _in_windows(
-    held: Grey, a: Grey, reached: npt.NDArray[np.bool_], correlation: Grey, shift: npt.NDArray[np.int8]
+    held: Grey,
+    detail: tuple[Grey, Grey],
+    reached: npt.NDArray[np.bool_],
+    correlation: Grey,
+    shift: npt.NDArray[np.int8],
 ) -> Comparison:
+    a, b = detail
     half = WINDOW // 2
     rows, columns = (np.arange(half, max(half + 1, side - half), STRIDE) for side in a.shape)
     at = np.ix_(rows, columns)
     whole = _box(reached.astype(np.float32))[at] > 0.999
     counted = whole & (_moments(a)[1][at] > TEXTURED) & (_crossing(a)[at] > CROSSING)
+    strange = whole & ~counted & (_moments(b)[1][at] > STRANGE) & (_crossing(b)[at] > CROSSING)
     return Comparison(
         np.where(counted, correlation[at], np.float32(np.nan)),
         shift[at],
         _drawn(held)[at],
         _evenness(held),
         max(held.shape),
+        int(strange.sum()),
     )
 
 

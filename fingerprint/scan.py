@@ -100,13 +100,8 @@ def within(blocks: Words, rows: int, codes: bytes, radius: int) -> list[Hit]:
         here = passed[start : start + BLOCK_ROWS]
         sift(block[:, : len(here)], here)
     found = np.flatnonzero(passed)
-    return best_first(measured(gathered(blocks, found), found, asked, radius))
-
-
-def gathered(blocks: Words, rows: Rows, columns: int = COLUMNS) -> Words:
-    """The first columns of these rows."""
-    block, place = np.divmod(rows, BLOCK_ROWS)
-    return np.stack([blocks[block, column, place] for column in range(columns)])
+    words = blocks[found // BLOCK_ROWS, :, found % BLOCK_ROWS].T
+    return best_first(measured(words, found, asked, radius))
 
 
 def best_first(hits: Iterable[Hit]) -> list[Hit]:

@@ -163,11 +163,11 @@ def trail_camera(image: Image.Image, rng: Random) -> Image.Image:
     top = rng.choice([0, height - band])
     draw.rectangle((0, top, width, top + band), rng.choice([BLACK, grey(25), WHITE]))
     ink: Colour = (230, 150, 20) if rng.random() < 0.5 else grey(150)
-    moon = (width * 0.44, top + band * 0.2, width * 0.44 + band * 0.6, top + band * 0.8)
+    moon = (width * 0.5, top + band * 0.2, width * 0.5 + band * 0.6, top + band * 0.8)
     draw.ellipse(moon, grey(200), ink)
     day = f"20{rng.randint(10, 25)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
     date = f"{day}  {rng.randint(0, 23):02}:{rng.randint(0, 59):02}:07"
-    pieces = ((0.02, words(rng, 1).upper()), (0.24, f"{rng.randint(-9, 30)}°C M {rng.randint(1, 9)}/9"), (0.56, date))
+    pieces = ((0.02, words(rng, 1).upper()), (0.22, f"{rng.randint(-9, 30)}°C M {rng.randint(1, 9)}/9"), (0.6, date))
     for at, text in pieces:
         draw.text((width * at, top + band / 2), text, ink, font(face, int(band * 0.45)), anchor="lm")
     return image
