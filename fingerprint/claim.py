@@ -22,6 +22,7 @@ HALF = 0.5  # of the picture and of the photo: a patch that is less of both is l
 PARALLAX = (
     0.7  # px of unrest, of 256: copies with as many points have 0.63 at most, bursts from a moving hand up to 1.2
 )
+STRANGE = 1.5  # times what agrees may be new: a banner across an evening sky is also across a dog
 PARALLAX_SIDE = 200  # px: a small inset is blurred, and its windows agree here and there
 WHOLE = 0.7  # of a picture's area: a copy of the whole
 MAP_SIDE = 24  # rows and columns of the correlation map, at most
@@ -106,11 +107,14 @@ def strength(laid: Laid) -> float:
 def _is_sure(laid: Laid) -> bool:
     """Whether the picture holds the photo or a part of it. The fewer points or windows say so, the more must agree.
 
-    What agrees must be photographed. Where nearly all is drawn, everything must agree, and not only around an edge.
+    What agrees must outweigh what is only in the picture, and be photographed. Where nearly all is drawn, everything
+    must agree, and not only around an edge.
     """
     found, photographic = laid.comparison, laid.comparison.photographic
     if laid.resembles and found.windows < FEW_WINDOWS:
         return found.agreement >= SURE_AGREEMENT or not found.windows
+    if found.strange > STRANGE * found.agreement * found.windows:
+        return False
     if photographic.windows < FEW_WINDOWS:
         whole = max(laid.covers, laid.visible) >= WHOLE
         return whole and found.windows >= DRAWN_WINDOWS and found.agreement >= DRAWN_AGREEMENT

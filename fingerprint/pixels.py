@@ -38,8 +38,8 @@ class Comparison:
     photo is flat or has lines in one direction only. `shift`: by how many px each window had to be moved to agree best,
     rows x columns x 2. `drawn`: windows with text or shapes on an even ground.
     `evenness`: the part of the registered photo that its eight commonest grey levels make up; over 0.35 in one of 20
-    photos, and in nearly all forms and screenshots. `side`: the longer side at which the two were compared, px. `strange`: how many
-    windows show much in the other picture where the registered photo has nothing.
+    photos, and in nearly all forms and screenshots. `side`: the longer side at which the two were compared, px.
+    `strange`: how many windows show much in the other picture where the registered photo has nothing.
     """
 
     correlation: Grey

@@ -48,7 +48,7 @@ def compared(windows: int, agreeing: int, drawn: int = 0, evenness: float = 0.1)
 def windowed(correlation: Grey, drawn: npt.NDArray[np.bool_], evenness: float = 0.1) -> Comparison:
     """Windows that agree best exactly where they were laid."""
     shift = np.zeros((*correlation.shape, 2), np.int8)
-    return Comparison(correlation=correlation, shift=shift, drawn=drawn, evenness=evenness, side=256)
+    return Comparison(correlation=correlation, shift=shift, drawn=drawn, evenness=evenness, side=256, strange=0)
 
 
 def laid(
