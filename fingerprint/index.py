@@ -29,7 +29,8 @@ ASK_NUMBERS = 500  # capture ids a question: every database takes that many para
 class ScanIndex:
     """The port pipeline.ports.Index over one folder, shared by any number of processes and threads.
 
-    From `bands_from` rows on, codes are looked up by their bands. A fork may carry it: what it holds between calls is a mapping that is only read.
+    From `bands_from` rows on, codes are looked up by their bands. A fork may carry it: what it holds between calls
+    is a mapping that is only read.
     """
 
     def __init__(self, folder: Path, rows: Rows, bands_from: int = FROM_ROWS) -> None:
