@@ -90,11 +90,9 @@ class Bands:
         candidates = table.sharing(asked_keys(codes), max(rows // SCAN_COSTS, FEW))
         if candidates is None:
             return None
-        hits = _near(file, candidates[candidates < rows], codes, radius)
-        block = table.rows // BLOCK_ROWS  # younger rows begin in here; hits that are found twice count once
-        for hit in within(file.words[block:], max(0, rows - block * BLOCK_ROWS), codes, radius):
-            hits.append(Hit(hit.row + block * BLOCK_ROWS, hit.distance, hit.code, hit.negative))
-        return best_first(hits)
+        older = _near(file, candidates[candidates < rows], codes, radius)
+        younger = within(file.words, rows, codes, radius, first=table.rows)
+        return best_first(older + younger)
 
     def _current(self, file: CodeFile) -> Table | None:
         """The table of this file, made anew when a fifth of its rows is not in it; None while another makes it."""

@@ -87,18 +87,19 @@ def in_blocks(words: Words) -> Words:
     return np.ascontiguousarray(padded.reshape(COLUMNS, -1, BLOCK_ROWS).transpose(1, 0, 2))
 
 
-def within(blocks: Words, rows: int, codes: bytes, radius: int) -> list[Hit]:
+def within(blocks: Words, rows: int, codes: bytes, radius: int, first: int = 0) -> list[Hit]:
     """The rows within `radius` bits of a code or of its negative, nearest first, then lowest row; one hit a row.
 
-    The first `rows` rows of `blocks` (any number x COLUMNS x BLOCK_ROWS) are looked at; `codes` is 32 bytes for each
-    code, eight at most. Of equally near codes the first counts, negatives last.
+    The rows from `first` up to `rows` of `blocks` (any number x COLUMNS x BLOCK_ROWS) are looked at; `codes` is 32
+    bytes for each code, eight at most. Of equally near codes the first counts, negatives last.
     """
     asked = arranged(codes)
     sift = Sifter(asked, radius)
-    passed = np.empty(rows, np.bool_)
-    for block, start in zip(blocks, range(0, rows, BLOCK_ROWS), strict=False):
-        here = passed[start : start + BLOCK_ROWS]
-        sift(block[:, : len(here)], here)
+    passed = np.zeros(rows, np.bool_)
+    for block in range(first // BLOCK_ROWS, -(-rows // BLOCK_ROWS)):
+        start, stop = max(first, block * BLOCK_ROWS), min(rows, (block + 1) * BLOCK_ROWS)
+        here = slice(start - block * BLOCK_ROWS, stop - block * BLOCK_ROWS)
+        sift(blocks[block][:, here], passed[start:stop])
     found = np.flatnonzero(passed)
     words = blocks[found // BLOCK_ROWS, :, found % BLOCK_ROWS].T
     return best_first(measured(words, found, asked, radius))

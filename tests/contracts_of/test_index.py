@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from fingerprint.bands import BAND_PLACES
 from fingerprint.codes import ORIENTATIONS, undoing
 from pipeline.ports import Index, Neighbour
 from store.database import Database
@@ -186,6 +187,9 @@ def test_errors_in_any_bits_are_found(table: Table, index: Engine) -> None:
     chance = random.Random(1)
     spread = [[*range(k, 256, 8)][:31] for k in range(8)] + [[*range(k, k + 31)] for k in range(0, 225, 15)]
     spread += [chance.sample(range(256), 31) for _ in range(60)]
+    for near in BAND_PLACES:  # two bits off in each band, and one in the only band that tells
+        errors = [place for places in BAND_PLACES for place in chance.sample(places, 1 if places is near else 2)]
+        spread.append([255 - place for place in errors])
     stored = fill(table, [(turned_over(code(1), *bits), 100) for bits in spread])
     assert index.near(code(1), 31, None) == [Neighbour(each, 31, "upright") for each, _, _ in stored]
     assert index.near(code(1), 30, None) == []

@@ -13,7 +13,7 @@ from fingerprint.codefile import CodeFile
 from fingerprint.index import ScanIndex
 from fingerprint.scan import Hit, within
 from store.fingerprints import FingerprintRows
-from tests.contracts_of.fingerprint_table import Table
+from tests.contracts_of.fingerprint_table import Table, insert
 
 
 @pytest.fixture
@@ -138,6 +138,27 @@ def test_a_table_of_other_codes_is_not_used(table: Table, tmp_path: Path) -> Non
         found = each.within(file, file.length, codes[50], 31)
         assert found is not None
         assert [hit.row for hit in found] == rows != [50]
+
+
+def test_rows_whose_numbers_came_again_are_not_looked_up_by_what_they_were(table: Table) -> None:
+    chance = random.Random(8)
+    index = ScanIndex(table.folder, FingerprintRows(table.database), bands_from=1)
+    for _ in range(3):
+        asked = chance.randbytes(32)
+        with table.adding() as connection:
+            connection.exec_driver_sql("delete from fingerprints")
+            for number in range(1, 50):
+                insert(
+                    connection,
+                    f"{asked.hex()[:12]} {number}",
+                    asked if number == 7 else chance.randbytes(32),
+                    100,
+                    number=number,
+                )
+        assert [each.distance for each in index.near(asked, 31, None)] == [0]
+        with table.adding() as connection:
+            connection.exec_driver_sql("delete from fingerprints where number > 5")
+        assert index.near(asked, 31, None) == []
 
 
 def test_another_process_making_it_leaves_the_scan_to_answer(table: Table) -> None:

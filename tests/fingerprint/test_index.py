@@ -165,6 +165,24 @@ def test_the_tail_is_looked_at_across_blocks(table: Table, index: ScanIndex) -> 
     assert len(another(table).near(code(BLOCK_ROWS - 5), 0, None)) == 1
 
 
+def test_a_damaged_file_is_no_longer_used_once_another_process_made_it_anew(table: Table, index: ScanIndex) -> None:
+    path, _ = filled(table, index)
+    assert len(index.near(code(29), 0, None)) == 1
+    with path.open("r+b") as file:
+        file.seek(byte_places(29)[0])
+        file.write(b"\xff\xff")
+    assert len(another(table).near(code(29), 0, None)) == 1
+    assert len(index.near(code(29), 0, None)) == 1
+
+
+def test_there_are_no_holes_in_the_file(table: Table, index: ScanIndex) -> None:
+    """Writing through a mapping into a hole kills the process when the disk is full."""
+    add_numbered(table, [1, 2 * BLOCK_ROWS + 1])
+    index.count(None)
+    with (table.folder / "codes-v2").open("rb") as file:
+        assert os.lseek(file.fileno(), 0, os.SEEK_HOLE) == HEADER_BYTES + 3 * BLOCK_BYTES
+
+
 @pytest.mark.parametrize("rows", [1, 30, 50])
 def test_a_file_of_another_database_is_replaced(tmp_path: Path, table: Table, index: ScanIndex, rows: int) -> None:
     filled(table, index)

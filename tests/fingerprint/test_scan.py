@@ -133,6 +133,23 @@ def test_one_sieve_for_a_photo_that_is_turned_and_one_a_code_for_what_has_nothin
     assert Sifter(arranged(chance.randbytes(256)), 31).sieves == 8
 
 
+@pytest.mark.parametrize("radius", RADII)
+@pytest.mark.parametrize("seed", range(5))
+def test_pictures_that_are_sampled_anew_are_missed_by_no_sieve(seed: int, radius: int) -> None:
+    """The codes asked about keep the rules but for a few bits, and each has copies as far off as may be."""
+    chance = random.Random(seed)
+    asked = [disturbed(int.from_bytes(code), chance.randrange(9), chance) for code in codes_by_rule(seed)]
+    stored = [disturbed(code, radius, chance) ^ (ALL_BITS * (k % 2)) for code in asked for k in range(40)]
+    found = scanned(stored, asked, radius)
+    assert found == by_brute_force(stored, asked, radius)
+    assert len(found) == len(stored)
+
+
+def disturbed(code: int, bits: int, chance: random.Random) -> int:
+    """The code with as many bits turned over."""
+    return code ^ sum(1 << bit for bit in chance.sample(range(256), bits))
+
+
 def test_a_photo_that_is_turned_by_rule_is_found_whichever_way() -> None:
     codes = codes_by_rule(3)
     chance = random.Random(3)
