@@ -7,7 +7,6 @@ other work on the machine disturbs less; it still does, through caches and memor
 """
 
 import argparse
-import os
 import sqlite3
 import statistics
 import subprocess
@@ -33,6 +32,7 @@ from store.fingerprints import FingerprintRows
 from store.schema import metadata
 from tests.contracts_of.fingerprint_table import Table
 from tests.photos import picture
+from tests.postgres import running_postgres
 
 SIZES = (10_000, 100_000, 1_000_000)
 LARGE = (5_000_000, 10_000_000)
@@ -171,23 +171,16 @@ def note(size: int, what: str, remark: str) -> None:
 
 def measure_postgres(asked: list[bytes]) -> None:
     """The second engine, in a PostgreSQL of our own."""
-    with tempfile.TemporaryDirectory(prefix="capture-bench-") as folder:
-        os.environ["XDG_RUNTIME_DIR"] = folder  # where the server's package keeps its lock
-        from pgserver.postgres_server import get_server
-
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            database = Database(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-            metadata.create_all(database.engine)
-            fill_postgres(database, asked)
-            index = BandIndex(PostgresBands(database))
-            made_s = seconds(index.rebuild)
-            remark = f"made in {made_s:.0f} s, {bands_bytes(database) / POSTGRES_ROWS:.0f} B a code"
-            line(POSTGRES_ROWS, "PostgreSQL, 8 + 8 codes, 31 bits", ask(index, asked), remark)
-            line(POSTGRES_ROWS, "PostgreSQL, 8 + 8 codes, 60 bits", ask(index, asked[:3], WIDE))
-            database.close()
-        finally:
-            server.cleanup()
+    with running_postgres() as url:
+        database = Database(url.format("postgres"))
+        metadata.create_all(database.engine)
+        fill_postgres(database, asked)
+        index = BandIndex(PostgresBands(database))
+        made_s = seconds(index.rebuild)
+        remark = f"made in {made_s:.0f} s, {bands_bytes(database) / POSTGRES_ROWS:.0f} B a code"
+        line(POSTGRES_ROWS, "PostgreSQL, 8 + 8 codes, 31 bits", ask(index, asked), remark)
+        line(POSTGRES_ROWS, "PostgreSQL, 8 + 8 codes, 60 bits", ask(index, asked[:3], WIDE))
+        database.close()
 
 
 def fill_postgres(database: Database, asked: list[bytes]) -> None:

@@ -64,18 +64,17 @@ class CodeFile:
         return cls(found.st_ino, found.st_size, np.ndarray(blocks, _BLOCK, mapped, HEADER_BYTES), mapped)
 
     def is_current(self, path: Path) -> bool:
-        """Whether this path is still this file, not cut, and all its rows are mapped."""
+        """Whether this path is still this file, and not cut."""
         try:
             found = path.stat()
         except FileNotFoundError:
             return False
-        whole = found.st_ino == self.inode and found.st_size >= self.size
-        return whole and self.length <= len(self.blocks) * BLOCK_ROWS
+        return found.st_ino == self.inode and found.st_size >= self.size
 
     @property
     def length(self) -> int:
-        """How many rows there are by now."""
-        return int(_HEADER.unpack_from(self._mapped)[0])
+        """How many rows there are by now, as far as they are mapped."""
+        return min(int(_HEADER.unpack_from(self._mapped)[0]), len(self.blocks) * BLOCK_ROWS)
 
     @property
     def version(self) -> int:
@@ -98,7 +97,8 @@ class CodeFile:
 
     def count(self, length: int) -> int:
         """How many of the first `length` rows the database had when they were derived."""
-        return length - sum(int((part["quality"] == MISSING).sum()) for part in self.columns(0, length))
+        missing = (np.count_nonzero(part["quality"] == MISSING) for part in self.columns(0, length))
+        return length - int(sum(missing))
 
     def are_detailed(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which of these rows are photos that are not flat; no other may be found."""

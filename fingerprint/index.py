@@ -17,7 +17,6 @@ from fingerprint import codefile
 from fingerprint.bands import FROM_ROWS, Bands
 from fingerprint.codefile import CodeFile
 from fingerprint.codes import ISCC_BYTES, ORIENTATIONS, PDQ_BYTES, undoing
-from fingerprint.codes import MIN_QUALITY as MIN_QUALITY
 from fingerprint.rows import Rows
 from fingerprint.scan import Hit, within
 from pipeline.ports import Neighbour

@@ -1,25 +1,18 @@
 """The contract of the index, kept by every engine: exact, fresh in every process, without what was deleted."""
 
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from fingerprint.bands import BAND_PLACES
 from fingerprint.codes import ORIENTATIONS, undoing
 from pipeline.ports import Index, Neighbour
-from store.database import Database
 from tests.contracts_of.fingerprint_table import (
-    ON_POSTGRES,
-    ON_SQLITE,
     Engine,
     Table,
     code,
@@ -29,71 +22,6 @@ from tests.contracts_of.fingerprint_table import (
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ALL_BITS = 2**256 - 1
-
-
-@pytest.fixture(scope="session")
-def postgres(monkeypatch_session: pytest.MonkeyPatch) -> Iterator[str]:
-    """A PostgreSQL server of our own; the URL lacks the name of the database."""
-    folder = Path(tempfile.mkdtemp(prefix="capture-postgres-"))
-    monkeypatch_session.setenv("XDG_RUNTIME_DIR", str(folder))
-    from pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="delete")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", "/{}?")
-    execute(url, "alter system set fsync = off")  # nobody cuts the power in these tests
-    execute(url, "select pg_reload_conf()")
-    try:
-        yield url
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres(postgres: str) -> str:
-    """The name of a database with empty tables, as the migrations make them."""
-    execute(postgres, "create database migrated")
-    database = Database(postgres.format("migrated"))
-    database.migrate()
-    database.close()
-    return "migrated"
-
-
-@pytest.fixture
-def empty_postgres(postgres: str, migrated_postgres: str) -> str:
-    """The URL of a database with empty tables."""
-    execute(postgres, "drop database if exists used with (force)")
-    execute(postgres, f"create database used template {migrated_postgres}")
-    return postgres.format("used")
-
-
-def execute(postgres: str, sql: str) -> None:
-    engine = sa.create_engine(postgres.format("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(sql)
-    engine.dispose()
-
-
-@pytest.fixture(params=[*ON_SQLITE, *ON_POSTGRES])
-def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Table]:
-    """An empty table for each test, and each engine."""
-    if request.param in ON_SQLITE:
-        made = Table.on_sqlite(request.param, tmp_path)
-    else:
-        made = Table(request.param, request.getfixturevalue("empty_postgres"), tmp_path / "index")
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def index(table: Table) -> Engine:
-    return table.index()
 
 
 def turned_over(pdq: bytes, *bits: int) -> bytes:
