@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-index golden contracts lock clean
+.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index golden contracts lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -55,6 +55,10 @@ bench: setup-dev
 ## make bench-copies  are copies found, and nothing innocent accused? PHOTOS=folder, about 15 minutes
 bench-copies: setup-dev
 	@$(BIN)/python -m bench.copies $(if $(PHOTOS),--photos $(PHOTOS)) $(BENCH)
+
+## make bench-library  what do a register and a verify cost among 1,000 and 100,000 photos? PHOTOS=folder
+bench-library: setup-dev
+	@$(BIN)/python -m bench.library $(if $(PHOTOS),--photos $(PHOTOS)) $(BENCH)
 
 ## make bench-index   how fast is the index, and how soon does another process see a photo?
 bench-index: setup-dev

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import importlib.util
 import json
 import socket
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Settings:
     chain_url: str | None
     chain_key_file: Path | None
     chain_contract: str | None
+    index_url: str | None
     tsa_url: str | None
     log_origin: str | None
     photo_workers: int
@@ -63,7 +65,7 @@ _KNOWN = {
     "CAPTURE_CHAIN_URL": "an EVM JSON-RPC address such as https://rpc.example",
     "CAPTURE_CHAIN_KEY_FILE": "a file with the writer's private key as 64 hex digits, mode 0600",
     "CAPTURE_CHAIN_CONTRACT": "the log contract's address, 0x and 40 hex digits, as `capture chain deploy` printed it",
-    "CAPTURE_INDEX_URL": "nothing: this version has the embedded index only, leave it unset",
+    "CAPTURE_INDEX_URL": "the same PostgreSQL as in CAPTURE_DATABASE_URL, or leave it unset",
     "CAPTURE_SIGNER_URL": "nothing: this version signs with its own key file only, leave it unset",
     "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
@@ -78,29 +80,32 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, _KNOWN, 1, cutoff=0.8)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_KNOWN)}"
             raise SettingError(f"{name} is not a setting; {hint}")
-    for name in ("CAPTURE_INDEX_URL", "CAPTURE_SIGNER_URL"):
-        if environ.get(name):
-            raise _wrong(name, environ)
+    if environ.get("CAPTURE_SIGNER_URL"):
+        raise _wrong("CAPTURE_SIGNER_URL", environ)
     home = Path(environ.get("CAPTURE_HOME") or "data").absolute()
     if set("?#") & set(str(home)):
         raise SettingError("CAPTURE_HOME contains ? or #, which mean something else in URLs; write another folder")
     host, port = _listen(environ)
+    database_url = _database(environ, "CAPTURE_DATABASE_URL", ("sqlite", "postgresql"))
     settings = Settings(
         home=home,
         host=host,
         port=port,
-        database_url=_url(environ, "CAPTURE_DATABASE_URL", ("sqlite", "postgresql")) or f"sqlite:///{home}/capture.db",
+        database_url=database_url or f"sqlite:///{home}/capture.db",
         blobs_url=_url(environ, "CAPTURE_BLOBS_URL", ("file", "s3")) or (home / "blobs").as_uri(),
         queue_url=_url(environ, "CAPTURE_QUEUE_URL", ("redis", "rediss", "unix")),
         chain_url=_url(environ, "CAPTURE_CHAIN_URL", ("http", "https")),
         chain_key_file=_key_file(environ),
         chain_contract=_address(environ),
+        index_url=_database(environ, "CAPTURE_INDEX_URL", ("postgresql",)),
         tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
         log_origin=_origin(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
     )
     if settings.chain_url and not settings.chain_key_file:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
+    if settings.index_url and settings.index_url != settings.database_url:
+        raise _wrong("CAPTURE_INDEX_URL", environ)  # its triggers keep it in the transaction of the fingerprint
     return settings
 
 
@@ -123,13 +128,24 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     try:
         parts = urlsplit(value)
         scheme = parts.scheme.split("+")[0]
-        whole = bool(parts.path.strip("/") if scheme in ("file", "sqlite", "unix") else parts.hostname)
+        on_socket = scheme == "postgresql" and "host=" in parts.query
+        whole = bool(parts.path.strip("/") if scheme in ("file", "sqlite", "unix") or on_socket else parts.hostname)
         relative = scheme == "file" and parts.netloc != ""  # file://data is a folder on a host called data
     except ValueError:
         raise _wrong(name, environ) from None
     if scheme not in schemes or not whole or relative or ":memory:" in value:
         raise _wrong(name, environ)
     return value
+
+
+def _database(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    """PostgreSQL is spoken to by psycopg, which SQLAlchemy wants to be told."""
+    value = _url(environ, name, schemes)
+    if value is None or not value.startswith("postgresql"):
+        return value
+    if importlib.util.find_spec("psycopg") is None:
+        raise SettingError(f"{name} needs the package psycopg: run `.venv/bin/pip install 'psycopg[binary]'` first")
+    return value.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def _key_file(environ: Mapping[str, str]) -> Path | None:

@@ -18,6 +18,7 @@ from store.local_features import LocalFeatures
 from store.log import LogRecords
 
 if TYPE_CHECKING:
+    from fingerprint.band_index import BandIndex
     from fingerprint.index import ScanIndex
     from fingerprint.inverted import InvertedFile
     from ledger.anchor import Anchorer
@@ -60,7 +61,13 @@ class Services:
         return LogRecords(self.database)
 
     @cached_property
-    def index(self) -> "ScanIndex":
+    def index(self) -> "ScanIndex | BandIndex":
+        """Codes of whole pictures: mapped files of this machine, or the database that all machines share."""
+        if self.settings.index_url:
+            from fingerprint.band_index import BandIndex
+            from store.bands import PostgresBands
+
+            return BandIndex(PostgresBands(self.database))
         from fingerprint.index import ScanIndex
 
         return ScanIndex(self.settings.home / "index", FingerprintRows(self.database))

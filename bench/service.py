@@ -70,7 +70,7 @@ def _measure(running: Running, photos: list[bytes]) -> dict[str, Any]:
         "cpu_per_photo_ms": cpu_ms,
         "photos_per_s": rate,
         **_memory(running),
-        "stages": _stages(running),
+        "stages": stages(running),
     }
 
 
@@ -112,40 +112,42 @@ def _tree(running: Running) -> list[psutil.Process]:
 
 
 def _memory(running: Running) -> dict[str, float]:
-    def rss_mb(wanted: Callable[[str], bool]) -> float:
-        sizes = [0.0]
-        for name, pid in running.processes().items():
-            if wanted(name):
-                parent = psutil.Process(pid)
-                family = [parent, *parent.children(recursive=True)]
-                sizes.append(sum(process.memory_info().rss for process in family) / 1e6)
-        return max(sizes)
-
     return {
-        "rss_api_mb": rss_mb(lambda name: name == "api"),
-        "rss_photo_worker_mb": rss_mb(lambda name: "photos" in name),
-        "rss_ledger_mb": rss_mb(lambda name: name == "ledger"),
-        "rss_chain_mb": rss_mb(lambda name: name == "chain"),
-        "rss_queue_mb": rss_mb(lambda name: name == "queue"),
-        "rss_sweeper_mb": rss_mb(lambda name: name == "sweeper"),
+        "rss_api_mb": rss_mb(running, lambda name: name == "api"),
+        "rss_photo_worker_mb": rss_mb(running, lambda name: "photos" in name),
+        "rss_ledger_mb": rss_mb(running, lambda name: name == "ledger"),
+        "rss_chain_mb": rss_mb(running, lambda name: name == "chain"),
+        "rss_queue_mb": rss_mb(running, lambda name: name == "queue"),
+        "rss_sweeper_mb": rss_mb(running, lambda name: name == "sweeper"),
     }
 
 
-def _stages(running: Running) -> dict[str, dict[str, float]]:
+def rss_mb(running: Running, wanted: Callable[[str], bool]) -> float:
+    """Megabytes resident of the largest of these processes, each with its children."""
+    sizes = [0.0]
+    for name, pid in running.processes().items():
+        if wanted(name):
+            parent = psutil.Process(pid)
+            family = [parent, *parent.children(recursive=True)]
+            sizes.append(sum(process.memory_info().rss for process in family) / 1e6)
+    return max(sizes)
+
+
+def stages(running: Running) -> dict[str, dict[str, float]]:
     """Mean milliseconds and CPU milliseconds of each photo stage, from /metrics."""
     values: dict[str, float] = {}
     for line in running.ask("GET", "/metrics").body.decode().splitlines():
         if line.startswith("capture_stage_"):
             name, _, value = line.rpartition(" ")
             values[name] = float(value)
-    stages = {}
+    found = {}
     for name, count in values.items():
         if name.startswith("capture_stage_seconds_count"):
             stage = name.split('"')[1]
             total = values[f'capture_stage_seconds_sum{{stage="{stage}"}}']
             cpu = values[f'capture_stage_cpu_seconds_total{{stage="{stage}"}}']
-            stages[stage] = {"ms": total / count * 1000, "cpu_ms": cpu / count * 1000}
-    return stages
+            found[stage] = {"ms": total / count * 1000, "cpu_ms": cpu / count * 1000}
+    return found
 
 
 def _met(name: str, value: float) -> bool:

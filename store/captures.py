@@ -16,6 +16,7 @@ from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Fingerprint, Leaf, Request, decode, encode
 from store.database import Database, as_moment, now_text
+from store.fingerprints import in_commit_order
 from store.schema import captures, facts, fingerprints, idempotency, local_features, log_leaves
 
 PDQ, ISCC, ROOTSIFT = "pdq256-v1", "io.iscc.v0", "rootsift128-v1"  # the soft bindings that are searched
@@ -232,6 +233,7 @@ def _renew(connection: Connection, capture_id: str, token: str) -> None:
 def _index_row(connection: Connection, capture_id: str, fact: Fingerprint) -> None:
     values = {binding.alg: binding.value for binding in fact.soft_bindings}  # an older version made fewer of them
     sha256 = sa.select(captures.c.sha256).where(captures.c.id == capture_id).scalar_subquery()
+    in_commit_order(connection)
     number = connection.execute(
         fingerprints.insert().returning(fingerprints.c.number).values(
             capture_id=capture_id, sha256=sha256, pdq=bytes.fromhex(values[PDQ]), quality=fact.quality,

@@ -40,6 +40,7 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CAPTURE_DATABASE_URL": "sqlite:///:memory:"}, "sqlite:////srv"),
         ({"CAPTURE_HOME": "/srv/what?"}, "another folder"),
         ({"CAPTURE_INDEX_URL": "x"}, "leave it unset"),
+        ({"CAPTURE_INDEX_URL": "postgresql+psycopg://host/other"}, "same PostgreSQL"),
         ({"CAPTURE_SIGNER_URL": "x"}, "leave it unset"),
         ({"CAPTURE_TSA_URL": "x"}, "RFC 3161"),
         ({"CAPTURE_LOG_ORIGIN": "https://x"}, "without scheme"),
@@ -68,3 +69,9 @@ def test_the_start_stops_with_one_sentence(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-m", "cli", "up"], cwd=ROOT, env=environ, capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr == "Error: CAPTURE_LISTN is not a setting; did you mean CAPTURE_LISTEN?\n"
+
+
+def test_postgresql_is_told_which_driver_it_has() -> None:
+    url = "postgresql://someone@host/capture"
+    settings = load_settings({"CAPTURE_DATABASE_URL": url, "CAPTURE_INDEX_URL": url})
+    assert settings.database_url == settings.index_url == "postgresql+psycopg://someone@host/capture"

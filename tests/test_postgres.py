@@ -1,0 +1,57 @@
+"""The whole service with PostgreSQL as its database and index, as several machines would share it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.photos import encoded, jpeg, picture
+from tests.postgres import execute, running_postgres
+from tests.service import Running
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running_postgres() as url:
+        execute(url, "create database capture")
+        there = url.format("capture")
+        home: Path = tmp_path_factory.mktemp("postgres") / "data"
+        service = Running(home, CAPTURE_DATABASE_URL=there, CAPTURE_INDEX_URL=there).start()
+        yield service
+        service.stop()
+
+
+def captioned(image: Image.Image) -> Image.Image:
+    """A copy as it is passed on: smaller, with a bar of text across it."""
+    copy = image.resize((image.width * 3 // 4, image.height * 3 // 4))
+    ImageDraw.Draw(copy).rectangle((0, copy.height - 60, copy.width, copy.height), fill="black")
+    return copy
+
+
+def test_a_photo_is_anchored_and_its_copy_is_found(running: Running) -> None:
+    original = running.register(jpeg(900))
+    assert original.status == 201, original.body
+    copy = running.register(encoded(captioned(picture(900)), "JPEG"))
+    assert copy.status == 201, copy.body
+    assert copy.json["verdict"]["kind"] == "near_copy"
+    assert copy.json["verdict"]["matches"][0]["id"] == original.json["id"]
+
+
+def test_of_uploads_at_the_same_time_the_first_is_the_original(running: Running) -> None:
+    photos = [encoded(picture(901).resize((800 - 40 * turn, 600 - 30 * turn)), "JPEG") for turn in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda photo: running.register(photo, wait=60), photos))
+    kinds = [answer.json["verdict"]["kind"] for answer in answers]
+    assert sorted(kinds) == ["near_copy"] * 5 + ["original"]
+
+
+def test_each_photo_is_in_the_log_once(running: Running) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda seed: running.register(jpeg(910 + seed), wait=60), range(12)))
+    assert [answer.status for answer in answers] == [201] * 12
+    places = [
+        running.ask("GET", f"/v1/captures/{answer.json['id']}/receipt").json["inclusion"]["index"] for answer in answers
+    ]
+    assert len(set(places)) == 12
