@@ -97,7 +97,7 @@ def sweep(services: Services, _name: str) -> None:
             for capture_id in services.captures.take_waiting(SWEEP_LIMIT, overdue_ms):
                 services.bell.photo(capture_id)
             services.points.seal()
-            if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE):
+            if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE, 1):
                 services.bell.ledger()
                 due["chain"] = now + CHAIN_CHECK_S
             if now > due["uploads"]:
