@@ -178,6 +178,30 @@ def chain_deploy() -> None:
 
 
 @main.command()
+@click.option("--listen", default="127.0.0.1:8100", show_default=True, help="Address and port; TLS is a proxy's work.")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Where it keeps its key and one checkpoint a log. Never start again with an older copy of it.",
+)
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    required=True,
+    help="The verifier key of a log, or a file with one a line; may be repeated.",
+)
+@click.option("--name", help="The witness's name, a URL without scheme; kept from the first start on.")
+@_explained
+def witness(listen: str, home: Path, logs: tuple[str, ...], name: str | None) -> None:  # fmt: skip
+    """Run a witness: cosign checkpoints of these logs, as long as each extends the one before."""
+    from ledger.witness_server import main as run
+
+    sys.exit(run(listen, home, logs, name))
+
+
+@main.command()
 @_explained
 def doctor() -> None:
     """Ask each engine of the service that runs here whether it is well."""

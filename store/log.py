@@ -11,7 +11,7 @@ from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import Anchor, encode
 from store.database import Database, now_text
-from store.schema import captures, checkpoints, facts, log_leaves, log_tiles
+from store.schema import captures, checkpoints, cosignatures, facts, log_leaves, log_tiles
 
 HASH_BYTES = 32
 MAX_NUMBER = 2**63 - 1  # of a database integer; numbers in a URL may be larger
@@ -39,15 +39,32 @@ class LogRecords:
         return (row.size, bytes(row.root)) if row else None
 
     def newest_checkpoint(self) -> str:
-        """The newest checkpoint as a signed note. Raises LookupError before the first."""
+        """The newest checkpoint as a signed note with its cosignatures. Raises LookupError before the first."""
         row = self._newest()
         if row is None:
             raise LookupError("the log has no checkpoint yet: it gets one with its first leaf")
-        return str(row.note)
+        return self._with_cosignatures(row)
+
+    def witnessed_checkpoint(self) -> str:
+        """The newest checkpoint that a witness cosigned. Raises LookupError before the first."""
+        with self._database.read() as connection:
+            size = connection.execute(sa.select(sa.func.max(cosignatures.c.size))).scalar()
+        if size is None:
+            raise LookupError("no witness has cosigned a checkpoint yet")
+        return self.checkpoint(size)
 
     def checkpoint(self, size: int) -> str:
-        """The signed note at this size. Raises LookupError when no checkpoint was made there."""
-        return str(self._checkpoint(size).note)
+        """The signed note at this size with its cosignatures. Raises LookupError when no checkpoint was made there."""
+        return self._with_cosignatures(self._checkpoint(size))
+
+    def record_cosignature(self, size: int, key_id: str, line: str) -> None:
+        """Keep a witness's signature line of the checkpoint at this size; its first one stays."""
+        row = {"size": size, "key_id": key_id}
+        try:
+            with self._database.write() as connection:
+                connection.execute(cosignatures.insert().values(**row, line=line))
+        except IntegrityError:
+            return  # another asked the same witness at the same time, and both lines are true
 
     def root_at(self, size: int) -> bytes:
         """The root that was signed at this size. Raises LookupError when no checkpoint was made there."""
@@ -116,6 +133,11 @@ class LogRecords:
     def _newest(self) -> sa.Row[tuple[object, ...]] | None:
         with self._database.read() as connection:
             return connection.execute(sa.select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1)).first()
+
+    def _with_cosignatures(self, row: sa.Row[Any]) -> str:
+        query = sa.select(cosignatures.c.line).where(cosignatures.c.size == row.size).order_by(cosignatures.c.key_id)
+        with self._database.read() as connection:
+            return "".join((row.note, *connection.execute(query).scalars()))
 
     def _checkpoint(self, size: int) -> sa.Row[tuple[object, ...]]:
         row = self._one(sa.select(checkpoints), {checkpoints.c.size: size})
