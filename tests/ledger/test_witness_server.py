@@ -13,9 +13,10 @@ import pytest
 from ledger import witness_server
 from ledger.cosigning import ask
 from ledger.fetch import fetch
+from ledger.tree import root
 from pipeline.errors import Rejected
 from tests.ledger.log_world import signer
-from tests.ledger.test_tree import STORED, root
+from tests.ledger.test_tree import STORED
 from tests.ledger.test_witness import FORKED, request
 from tests.ledger.witness_world import Process, cosigner, witness
 from tests.service import ROOT
