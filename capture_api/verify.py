@@ -15,7 +15,7 @@ ANSWER_S = 30  # a query waits for a photo worker; beyond this it is the queue t
 
 
 @verify.post("/v1/verify")
-@needs("capture")
+@needs("capture", "review")
 def ask() -> Response:
     """Compare a photo with all that are registered, in a photo worker: the API never decodes a picture."""
     here = services()

@@ -18,6 +18,7 @@ SURE_AGREEMENT, FEW_AGREEMENT = 0.5, 0.85
 DRAWN_WINDOWS, DRAWN_AGREEMENT = 40, 0.97  # of text and shapes: two forms that were filled in differently reach 0.93
 REGION_INLIERS, REGION_WINDOWS = 18, 15  # in common, to be shown to a person: chance gives 22 points and 4 windows
 PHOTO_EVENNESS, DRAWN_EVENNESS = 0.35, 0.6  # likewise: from a photo to a page
+SHADED, UNSHADED = 0.5, 0.2  # likewise: a copy of which much is covered has 0.29 at least (docs/accuracy.md)
 HALF = 0.5  # of the picture and of the photo: a patch that is less of both is likelier a template's
 PARALLAX = (
     0.7  # px of unrest, of 256: copies with as many points have 0.63 at most, bursts from a moving hand up to 1.2
@@ -133,6 +134,7 @@ def _needed(laid: Laid) -> float:
     lacking = (
         0.0 if laid.resembles else (SURE_INLIERS - laid.inliers) / (SURE_INLIERS - FEW_INLIERS),
         (SURE_WINDOWS - found.windows) / (SURE_WINDOWS - FEW_WINDOWS),
+        (SHADED - found.shading) / (SHADED - UNSHADED),
         (found.evenness - PHOTO_EVENNESS) / (DRAWN_EVENNESS - PHOTO_EVENNESS),
         # Of copies at least one side is whole: a crop fills its picture, and an inset shows its photo.
         max(laid.covers, laid.visible) < HALF,

@@ -64,11 +64,12 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.xy)
 
-    def points(self, limit: int = ASKED) -> Points:
-        """The best of them with the codes under which they are stored and looked for."""
+    def points(self, limit: int = ASKED, cells: npt.NDArray[np.uint16] | None = None) -> Points:
+        """The best of them with the codes under which they are stored and looked for; `cells` if they are known."""
         signs = (self.descriptors[:limit] - trained().mean) @ trained().code > 0
         codes = np.packbits(signs, axis=1).view("<u8")
-        cells = nearest_cells(self.descriptors[:limit], 1)[:, 0]
+        if cells is None:
+            cells = nearest_cells(self.descriptors[:limit], 1)[:, 0]
         return Points(self.xy[:limit], self.size[:limit], self.angle[:limit], codes, cells)
 
     def mirrored(self) -> "Keypoints":

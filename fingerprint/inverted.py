@@ -58,9 +58,10 @@ class Probes:
     @classmethod
     def of(cls, keypoints: Keypoints) -> "Probes":
         """The keypoints with the PROBES nearest cells of each."""
-        near = nearest_cells(keypoints.descriptors, PROBES).ravel().astype(np.int64)
+        cells = nearest_cells(keypoints.descriptors, PROBES)
+        near = cells.ravel().astype(np.int64)
         order = np.argsort(near, kind="stable")
-        return cls(keypoints.points(), near[order], order // PROBES)
+        return cls(keypoints.points(cells=cells[:, 0]), near[order], order // PROBES)
 
 
 class InvertedFile:

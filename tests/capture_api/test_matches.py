@@ -118,6 +118,12 @@ def test_a_reviewer_and_the_owner_of_both_see_the_evidence(service: Running, pri
     }  # fmt: skip
 
 
+def test_a_moderator_compares_without_registering(service: Running, private: Pair, reviewer: str) -> None:
+    asked = service.ask("POST", "/v1/verify", altered(3102, 75), key=reviewer, Content_Type="image/jpeg")
+    assert asked.status == 200
+    assert private.first["id"] in {match["id"] for match in asked.json["matches"]}
+
+
 def test_the_evidence_needs_a_key_and_a_capture_of_ones_own(service: Running, published: Pair) -> None:
     assert service.ask("GET", published.evidence, key=None).status == 401
     turned = f"/v1/captures/{published.first['id']}/matches/{published.second['id']}/evidence.png"

@@ -15,12 +15,17 @@ from fingerprint.claim import (
     FEW_INLIERS,
     FEW_WINDOWS,
     MAP_SIDE,
+    PARALLAX,
+    PARALLAX_SIDE,
     PHOTO_EVENNESS,
     REGION_INLIERS,
     REGION_WINDOWS,
+    SHADED,
+    STRANGE,
     SURE_AGREEMENT,
     SURE_INLIERS,
     SURE_WINDOWS,
+    UNSHADED,
     WHOLE,
     Laid,
     alignment_of,
@@ -46,9 +51,9 @@ def compared(windows: int, agreeing: int, drawn: int = 0, evenness: float = 0.1)
 
 
 def windowed(correlation: Grey, drawn: npt.NDArray[np.bool_], evenness: float = 0.1) -> Comparison:
-    """Windows that agree best exactly where they were laid."""
+    """Windows that agree best exactly where they were laid, of pictures that are shaded alike."""
     shift = np.zeros((*correlation.shape, 2), np.int8)
-    return Comparison(correlation=correlation, shift=shift, drawn=drawn, evenness=evenness, side=256, strange=0)
+    return Comparison(correlation, shift, drawn, evenness, side=256, strange=0, shading=1.0)
 
 
 def laid(
@@ -104,6 +109,34 @@ def test_what_resembles_as_a_whole_needs_no_points() -> None:
     assert kind_of(laid(compared(0, 0), 0)) is None
     assert kind_of(laid(compared(10, 5), 0, resembles=True)) == "near_copy"
     assert kind_of(laid(compared(10, 4), 0, resembles=True)) is None
+
+
+def test_what_is_shaded_otherwise_must_agree_more() -> None:
+    """Two photos under one heavy watermark: its letters agree, light and dark do not."""
+    for shading, wanted in ((SHADED, 50), ((SHADED + UNSHADED) / 2, 68), (UNSHADED, 85), (-1.0, 85)):
+        short, enough = (laid(replace(compared(100, agreeing), shading=shading)) for agreeing in (wanted - 1, wanted))
+        assert (kind_of(short), kind_of(enough)) == ("shares_region", "near_copy"), shading
+
+
+def test_much_that_is_only_in_the_picture_outweighs_what_agrees() -> None:
+    """A banner across an empty sky is also across a dog."""
+    found = compared(128, 64)
+    assert kind_of(laid(replace(found, strange=round(STRANGE * 64)))) == "near_copy"
+    assert kind_of(laid(replace(found, strange=round(STRANGE * 64) + 1))) == "shares_region"
+
+
+def test_windows_that_moved_apart_are_another_shot() -> None:
+    """Parallax: what is near moves farther than what is far. Only where the map is well known and not too small."""
+    correlation, shift = np.full((30, 30), 0.9, np.float32), np.zeros((30, 30, 2), np.int8)
+    shift[:15, :, 0] = 2
+    found = replace(windowed(correlation, np.zeros((30, 30), bool)), shift=shift)
+    assert found.unrest == 1.0 > PARALLAX
+    assert kind_of(laid(found)) == "same_scene"
+    assert kind_of(laid(found, inliers=SURE_INLIERS - 1)) == "near_copy"
+    assert kind_of(laid(replace(found, side=PARALLAX_SIDE - 1))) == "near_copy"
+    calm = shift.copy()
+    calm[:15, :, 0] = 1
+    assert kind_of(laid(replace(found, shift=calm))) == "near_copy"
 
 
 def test_even_pictures_must_agree_more() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fingerprint.evidence import PANEL_SIDE, differing_windows, label, side_by_side
+from fingerprint import pixels
+from fingerprint.evidence import DISAGREES_BELOW, PANEL_SIDE, differing_windows, label, side_by_side
 from pipeline.record import Alignment, Corners, Dimensions, Evidence, Match, MatchKind
 from tests.photos import encoded
 
@@ -157,3 +158,8 @@ def test_drawing_needs_neither_numpy_nor_opencv() -> None:
     script = "import sys, fingerprint.evidence; print(*({'numpy', 'cv2', 'imagehash', 'faiss'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+def test_what_is_shaded_is_what_the_verdict_did_not_count() -> None:
+    """The same threshold twice: the process that draws must not load OpenCV for it."""
+    assert round(pixels.AGREES * 100) == DISAGREES_BELOW
