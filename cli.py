@@ -107,8 +107,8 @@ def register(photo: Path, receipt: Path | None, **rights: str | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @_explained
 def verify(arguments: tuple[str, ...]) -> None:
-    """Check a receipt and a photo, offline: capture verify RECEIPT PHOTO [--key VKEY] [--rpc URL]."""
-    from ledger.verify import main as run
+    """Check a receipt and a photo: capture verify RECEIPT PHOTO [--key VKEY] [--rpc URL] [--log URL]."""
+    from ledger.verify_door import main as run
 
     own_key = _settings().log_vkey_file
     # Ours goes first, however the reader spells theirs: the last one counts.

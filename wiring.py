@@ -149,11 +149,12 @@ class Services:
 
     def check_chain(self) -> None:
         """Raise Unavailable when the chain does not answer. Asked without web3, which the API never loads."""
-        from ledger.verify import QUANTITY, Failed, NotChecked, ask
+        from ledger.verify import NotChecked
+        from ledger.verify_chain import QUANTITY, ask
 
         try:
             ask(self.engines.chain_url, QUANTITY, "eth_chainId")
-        except (Failed, NotChecked) as error:
+        except (ValueError, NotChecked) as error:
             raise Unavailable("the chain did not answer") from error
 
     def close(self) -> None:

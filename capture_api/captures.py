@@ -3,8 +3,10 @@
 import json
 import re
 import secrets
+import tempfile
 from base64 import b32encode
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Blueprint, Response, request, stream_with_context, url_for
 
@@ -14,6 +16,7 @@ from capture_api.body import Upload, open_incoming, request_digest, take_upload
 from capture_api.problems import problem, render
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
+from ledger.bundle import pieces, write_bundle
 from ledger.receipt import receipt as make_receipt
 from pipeline.errors import Rejected
 from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
@@ -101,12 +104,35 @@ def manifest(capture_id: str) -> Response:
 @needs("capture")
 def receipt(capture_id: str) -> Response:
     """The receipt: what anyone needs to verify the photo without us."""
+    answer = json_answer(_receipt(capture_id, "receipt"))
+    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture_id}.json"'
+    return answer
+
+
+@captures.get("/<capture_id>/bundle")
+@needs("capture")
+def bundle(capture_id: str) -> Response:
+    """The proof bundle: the receipt with the signed photo, and what checks them, as a zip."""
+    receipt, made, here = _receipt(capture_id, "bundle"), _manifest(capture_id), services()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
+    certificates = here.identity.chain_pem + here.identity.root_pem
+    suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
+    write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+    answer = Response(pieces(file), mimetype="application/zip")
+    answer.call_on_close(file.close)
+    answer.headers |= {
+        "Content-Length": str(file.tell()),
+        "Content-Disposition": f'attachment; filename="proof-{capture_id}.zip"',
+        "Cache-Control": "no-store",
+    }
+    return answer
+
+
+def _receipt(capture_id: str, wanted: str) -> dict[str, Any]:
     capture = own(capture_id, owner_only=True)
     if "inclusion" not in capture.facts:
-        raise not_yet(capture, "receipt")
-    answer = json_answer(make_receipt(capture, services().log, terms_document(capture.request.rights)))
-    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture.id}.json"'
-    return answer
+        raise not_yet(capture, wanted)
+    return make_receipt(capture, services().log, terms_document(capture.request.rights))
 
 
 def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Response:

@@ -88,6 +88,8 @@ CALLS = (
          (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us.",
          {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/bundle", "A zip of the signed photo, the receipt and a verifier that needs nothing "
+         "but python3 (owner only).", {200: ("application/zip", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Keeps nothing.",
          {200: (_JSON, _ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),

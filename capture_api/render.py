@@ -97,7 +97,7 @@ def links(capture: Capture) -> dict[str, str]:
     if "manifest" in capture.facts:
         call |= {"file": "file", "thumbnail": "thumbnail", "manifest": "manifest"}
     if "inclusion" in capture.facts:
-        call |= {"receipt": "receipt"}
+        call |= {"receipt": "receipt", "bundle": "bundle"}
     found = {name: url_for(f"captures.{view}", capture_id=capture.id) for name, view in call.items()}
     if capture.request.published:
         found["public"] = url_for("public.page", capture_id=capture.id)

@@ -129,7 +129,10 @@ class CheckpointSigner:
         """The checkpoint of this size and root as a signed note. Ed25519: the same again gives the same text."""
         if not 0 <= size <= MAX_SIZE or len(root) != HASH_BYTES:
             raise Rejected(f"{size} and {len(root)} bytes are no tree size and root")
-        text = f"{self.origin}\n{size}\n{to_base64(root)}\n"
+        return self.sign_text(f"{self.origin}\n{size}\n{to_base64(root)}\n")
+
+    def sign_text(self, text: str) -> str:
+        """A signed note of any text whose second line is no decimal number: nobody may take it for a checkpoint."""
         return f"{text}\n{signature_line(self.vkey, self._private.sign(text.encode()))}"
 
 

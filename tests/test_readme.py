@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,16 +82,17 @@ def test_the_rights_header(service: Running) -> None:
 
 
 def test_the_verifier_runs_alone(service: Running, tmp_path: Path) -> None:
-    photo = jpeg(8002)
-    capture = service.register(photo).json
-    (tmp_path / "photo.jpg").write_bytes(photo)
-    (tmp_path / "receipt.json").write_bytes(service.ask("GET", capture["links"]["receipt"]).body)
-    (tmp_path / "verify.py").write_bytes((ROOT / "ledger/verify.py").read_bytes())
+    """The bundle of one of the photos, in a folder with nothing but python3."""
+    capture = service.register(jpeg(8002)).json
+    (tmp_path / "proof.zip").write_bytes(service.ask("GET", capture["links"]["bundle"]).body)
+    with zipfile.ZipFile(tmp_path / "proof.zip") as bundle:
+        bundle.extractall(tmp_path)
+    assert (tmp_path / "verify.py").read_bytes() == (ROOT / "ledger/verify.py").read_bytes()
     key = (service.home / "keys/log/log.vkey").read_text()
-    command = ["python3", "-I", "-S", "verify.py", "receipt.json", "photo.jpg", "--key", key]
+    command = ["python3", "-I", "-S", "verify.py", "--key", key]
     run = subprocess.run(command, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
-    assert run.returncode == 3, run.stdout + run.stderr  # without the package, nothing vouches for the log
-    assert re.search(r"^not checked +signature ", run.stdout, re.M)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.findall(r"^passed +(\S+)", run.stdout, re.M)[0] == "files.txt"
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:

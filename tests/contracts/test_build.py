@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from web3 import Web3
 
-from ledger import verify
+from ledger import outside, verify_chain
 from tests.chain_fixture import node_js
 from tests.service import ROOT
 
@@ -45,7 +45,7 @@ def test_the_verifier_knows_this_contract() -> None:
     artifact = json.loads((FOLDER / "Log.json").read_text())
     event = next(entry for entry in artifact["abi"] if entry["type"] == "event")
     text = f"{event['name']}({','.join(field['type'] for field in event['inputs'])})"
-    assert Web3.to_hex(Web3.keccak(text=text)) == verify.EVENT
+    assert Web3.to_hex(Web3.keccak(text=text)) == outside.APPENDED
     assert [field["indexed"] for field in event["inputs"]] == [True, False]
-    assert Web3.to_hex(Web3.keccak(text="size()")[:4]) == verify.SIZE_CALL
-    assert artifact["runtime_sha256"] == verify.RUNTIME_SHA256
+    assert Web3.to_hex(Web3.keccak(text="size()")[:4]) == outside.SIZE_CALL
+    assert artifact["runtime_sha256"] == verify_chain.RUNTIME_SHA256

@@ -1,5 +1,6 @@
 """The anchorer in good times, on another chain than the embedded one, and when database and chain disagree."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from ledger.anchor import LEASE_S
 from ledger.chain import deploy
 from ledger.receipt import receipt
-from ledger.verify import verify
+from ledger.verify_door import verify
 from pipeline.errors import Conflict, Unavailable
 from store.schema import checkpoints, leases
 from tests.chain_fixture import KEY, Node, node
@@ -75,10 +76,13 @@ def test_a_stranger_verifies_the_receipt_against_the_chain(anchored: Anchored) -
     anchored.anchorer().flush()
     document = receipt(anchored.world.get("photo"), anchored.world.log, TERMS)
     contract = anchored.node.chain().contract
-    steps = {step.name: step for step in verify(document, photo, rpc=anchored.node.url, contract=contract)}
+    steps = {
+        step.name: step
+        for step in verify(json.dumps(document).encode(), photo, rpc=anchored.node.url, contract=contract)
+    }
     assert steps["chain"].result == "passed", steps["chain"].sentence
     document["anchor"]["block_time"] += 1
-    steps = {step.name: step for step in verify(document, photo, rpc=anchored.node.url)}
+    steps = {step.name: step for step in verify(json.dumps(document).encode(), photo, rpc=anchored.node.url)}
     assert steps["chain"].result == "failed"
 
 

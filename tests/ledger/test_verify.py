@@ -7,15 +7,18 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import c2pa
 import pillow_heif
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ledger import checkpoint, verify
@@ -27,7 +30,7 @@ from provenance.keys import Identity
 from tests.ledger.log_world import ORIGIN, TERMS, World, anchor_of, digest, picture, signer
 
 VKEY = str(signer().vkey)
-STEPS = ["receipt", "photo", "terms", "leaf", "inclusion", "checkpoint", "signature", "chain"]
+STEPS = list(verify.STEPS)
 Document = dict[str, Any]
 
 
@@ -68,20 +71,26 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
     return receipt(world.get(name), world.log, TERMS)
 
 
-def results(document: Any, photo: bytes = PHOTO, key: str | None = VKEY) -> dict[str, str]:
-    """Each step's result, and nothing but the eight steps in their order."""
-    steps = verify.verify(document, photo, key=key)
-    assert [step.name for step in steps] == STEPS
-    assert all(step.sentence and "\n" not in step.sentence for step in steps)
-    return {step.name: step.result for step in steps}
+def check(document: Any, photo: bytes = PHOTO, key: str = VKEY) -> list[tuple[str, str, str]]:
+    """All steps of a receipt as JSON text, or as the values that become it."""
+    return verify.verify(document if isinstance(document, bytes) else json.dumps(document).encode(), photo, key)
 
 
-def failed(document: Any, photo: bytes = PHOTO, key: str | None = VKEY) -> list[str]:
+def results(document: Any, photo: bytes = PHOTO, key: str = VKEY) -> dict[str, str]:
+    """Each step's result, and nothing but the seven steps in their order."""
+    steps = check(document, photo, key)
+    assert [name for name, _, _ in steps] == STEPS
+    assert {result for _, result, _ in steps} <= {"passed", "failed", "not checked"}
+    assert all(sentence and "\n" not in sentence for _, _, sentence in steps)
+    return {name: result for name, result, _ in steps}
+
+
+def failed(document: Any, photo: bytes = PHOTO, key: str = VKEY) -> list[str]:
     return [name for name, result in results(document, photo, key).items() if result == "failed"]
 
 
-def sentence(name: str, document: Any, photo: bytes = PHOTO, key: str | None = VKEY) -> str:
-    return next(step.sentence for step in verify.verify(document, photo, key=key) if step.name == name)
+def sentence(wanted: str, document: Any, photo: bytes = PHOTO, key: str = VKEY) -> str:
+    return next(sentence for name, _, sentence in check(document, photo, key) if name == wanted)
 
 
 def changed(document: Document, path: str, value: Any) -> Document:
@@ -102,44 +111,27 @@ def changed(document: Document, path: str, value: Any) -> Document:
 
 
 def test_every_step_passes_for_the_upload(document: Document) -> None:
-    assert results(document) == dict.fromkeys(STEPS, "passed") | {"chain": "not checked"}
+    assert results(document) == dict.fromkeys(STEPS, "passed")
     assert "2026-11-22 12:30:15 UTC" in sentence("leaf", document)
 
 
 def test_every_step_passes_for_the_signed_photo(document: Document) -> None:
-    assert results(document, SIGNED) == dict.fromkeys(STEPS, "passed") | {"chain": "not checked"}
+    assert results(document, SIGNED) == dict.fromkeys(STEPS, "passed")
     assert "added to it are the registered ones" in sentence("photo", document, SIGNED)
 
 
 def test_without_a_key_the_signature_is_not_checked(document: Document) -> None:
-    assert results(document, key=None)["signature"] == "not checked"
-    assert "--key" in sentence("signature", document, key=None)
+    assert results(document, key="")["signature"] == "not checked"
+    assert "--key" in sentence("signature", document, key="")
 
 
-def test_json_text_and_its_values_are_the_same(document: Document) -> None:
-    text = json.dumps(document)
-    assert verify.verify(text, PHOTO, key=VKEY) == verify.verify(text.encode(), PHOTO, key=VKEY)
-    assert verify.verify(text, PHOTO, key=VKEY) == verify.verify(document, PHOTO, key=VKEY)
-
-
-def test_a_receipt_without_rights_or_anchor_is_checked_as_far_as_it_goes(document: Document) -> None:
-    bare = changed(changed(document, "rights", ...), "anchor", None)
-    assert failed(bare) == []
-    assert {name for name, result in results(bare).items() if result != "passed"} == {"terms", "chain"}
+def test_a_receipt_without_an_anchor_is_checked_as_far(document: Document) -> None:
+    assert failed(changed(document, "anchor", None)) == []
 
 
 def test_brackets_in_a_text_are_no_nesting(document: Document) -> None:
     for text in ("[" * 5000, '"[\\' * 1000, "{" * 600 + "\\"):
-        assert verify.read(json.dumps(changed(document, "rights.credit", text)))["rights"]["credit"] == text
-    for text in ('["a", ' * 501, '{"[": ' * 501, '"' + '\\"[' * 300_000, '["\\\\", ' * 200_000):
-        with pytest.raises(ValueError, match=r"brackets|Unterminated"):
-            verify.parse(text)
-
-
-def test_a_local_chain_is_never_called_proof(document: Document) -> None:
-    for path, value in (("anchor.local", True), ("anchor.chain_id", 31337)):
-        assert "local chain: not independent proof" in sentence("chain", changed(document, path, value))
-    assert "local chain" not in sentence("chain", document)
+        assert failed(changed(document, "rights.credit", text)) == ["terms"]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -196,7 +188,7 @@ def test_an_upload_of_any_format_passes(tmp_path: Path) -> None:
 
 def test_other_credentials_in_the_registered_photo_fail(document: Document) -> None:
     assert failed(document, in_jpeg(PHOTO, jumbf(50))) == ["photo"]
-    assert "not the registered ones" in sentence("photo", document, in_jpeg(PHOTO, jumbf(50)))
+    assert "nor the photo signed from it" in sentence("photo", document, in_jpeg(PHOTO, jumbf(50)))
     assert failed(document, in_jpeg(PHOTO + b"x", jumbf(50))) == ["photo"]
 
 
@@ -273,45 +265,39 @@ def test_the_entry_of_another_photo_does_not_fit(document: Document) -> None:
     ("path", "value", "step", "reason"),
     [
         ("version", 2, "receipt", "newer verifier"),
-        ("version", True, "receipt", "version is no whole number"),
-        ("version", 1.0, "receipt", "version is no whole number"),
-        ("capture", "a b", "receipt", "capture has not the form"),
-        ("capture", ..., "receipt", "capture has not the form"),
-        ("statement", [], "receipt", "ten words"),
-        ("statement", None, "receipt", "statement is no list"),
-        ("statement.1", "00" * 31, "receipt", "statement has not the form"),
-        ("statement.1", "0x" + "00" * 31, "receipt", "statement has not the form"),
-        ("statement.1", "AB" * 32, "receipt", "statement has not the form"),
-        ("leaf", "00" * 32 + "\n", "receipt", "leaf has not the form"),
-        ("leaf", "\u0660" * 64, "receipt", "leaf has not the form"),
-        ("inclusion", [], "receipt", "inclusion is no object"),
-        ("inclusion.index", -1, "receipt", "index is no whole number"),
-        ("inclusion.index", 10**400, "receipt", "index is no whole number"),
-        ("inclusion.index", "3", "receipt", "index is no whole number"),
-        ("inclusion.proof", ["00" * 32] * 65, "receipt", "at most 64"),
-        ("inclusion.proof", "00" * 32, "receipt", "proof is no list"),
-        ("checkpoint", "", "receipt", "checkpoint has not the form"),
-        ("checkpoint", "x" * 300_000, "receipt", "checkpoint has not the form"),
-        ("asset.size", None, "receipt", "size is no whole number"),
+        ("version", True, "receipt", "a number is not whole"),
+        ("version", 1.0, "receipt", "a number is not whole"),
+        ("statement", [], "receipt", "misshapen"),
+        ("statement", None, "receipt", "misshapen"),
+        ("statement.1", "00" * 31, "receipt", "not 64 lower-case hex"),
+        ("statement.1", "0x" + "00" * 31, "receipt", "not 64 lower-case hex"),
+        ("statement.1", "AB" * 32, "receipt", "not 64 lower-case hex"),
+        ("leaf", "00" * 32 + "\n", "receipt", "not 64 lower-case hex"),
+        ("leaf", "\u0660" * 64, "receipt", "not 64 lower-case hex"),
+        ("inclusion", [], "receipt", "malformed"),
+        ("inclusion.index", -1, "receipt", "a number is not whole"),
+        ("inclusion.index", 10**400, "receipt", "a number is not whole"),
+        ("inclusion.index", "3", "receipt", "a number is not whole"),
+        ("inclusion.proof", ["00" * 32] * 65, "inclusion", "length for this place"),
+        ("inclusion.proof", "00" * 32, "receipt", "misshapen"),
+        ("checkpoint", "", "checkpoint", "malformed"),
+        ("checkpoint", "x" * 300_000, "checkpoint", "malformed"),
+        ("checkpoint", 7, "checkpoint", "malformed"),
+        ("asset.size", None, "receipt", "a number is not whole"),
         ("asset.size", 1, "photo", "receipt says otherwise"),
-        ("manifest", ..., "receipt", "manifest is no object"),
-        ("anchor", "yes", "receipt", "anchor is no object"),
-        ("anchor.contract", "Ab" * 20, "receipt", "contract has not the form"),
-        ("anchor.transaction", "0x12", "receipt", "transaction has not the form"),
-        ("anchor.block", 2**63, "receipt", "block is no whole number"),
-        ("anchor.local", "no", "receipt", "neither true nor false"),
-        ("anchor.tree_size", 8, "receipt", "different tree sizes"),
+        ("manifest", ..., "receipt", "malformed: KeyError('manifest')"),
+        ("inclusion.tree_size", 2**64, "receipt", "not whole, or not below 2^63"),
         ("rights.creator", "Mallory", "terms", "not the one in the statement"),
-        ("rights", {"x": {1}}, "terms", "no canonical form"),
-        ("rights", "\ud800", "terms", "no canonical form"),
+        ("rights", "\ud800", "terms", "malformed"),
+        ("rights", ..., "terms", "not the one"),
         ("rights", [], "terms", "not the one"),
-        ("statement.0", b"capture/leaf/v2".ljust(32, b"\0").hex(), "leaf", "capture/leaf/v1"),
-        ("statement.9", "01" * 32, "leaf", "padding"),
-        ("statement.5", "01" * 32, "leaf", "padding"),
+        ("statement.0", b"capture/leaf/v2".ljust(32, b"\0").hex(), "leaf", "not the digest of a statement"),
+        ("statement.9", "01" * 32, "leaf", "not the digest of a statement"),
+        ("statement.5", "01" * 32, "leaf", "not the digest of a statement"),
         ("inclusion.index", 2, "inclusion", "does not lead"),
         ("inclusion.index", 7, "inclusion", "no such entry"),
-        ("inclusion.proof", [], "inclusion", "too short"),
-        ("inclusion.proof", ["00" * 32] * 5, "inclusion", "too long"),
+        ("inclusion.proof", [], "inclusion", "length for this place"),
+        ("inclusion.proof", ["00" * 32] * 5, "inclusion", "length for this place"),
     ],
 )  # fmt: skip
 def test_each_damage_is_named_at_its_step(document: Document, path: str, value: Any, step: str, reason: str) -> None:
@@ -335,12 +321,12 @@ def test_a_receipt_that_cannot_be_read_leaves_every_other_step_unchecked() -> No
         '{"version": ' + "1" * 5000 + "}",
         "null",
         "[]",
-        None,
-        7,
-        [],
-        object(),
+        "7",
+        "\ufeff{}",
     ):
-        assert results(text) == {"receipt": "failed"} | dict.fromkeys(STEPS[1:], "not checked")
+        assert results(text if isinstance(text, bytes) else text.encode()) == {"receipt": "failed"} | dict.fromkeys(
+            STEPS[1:], "not checked"
+        )
 
 
 # -- checkpoint and signature -----------------------------------------------------------------------------------------
@@ -353,7 +339,9 @@ def test_a_receipt_that_cannot_be_read_leaves_every_other_step_unchecked() -> No
 )  # fmt: skip
 def test_a_malformed_checkpoint_is_named(document: Document, old: str, new: str) -> None:
     damaged = changed(document, "checkpoint", document["checkpoint"].replace(old, new))
-    assert failed(damaged) == ["inclusion", "checkpoint", "signature"]
+    assert failed(damaged)[0] == "checkpoint"
+    assert results(damaged)["inclusion"] == "not checked"
+    assert results(damaged)["signature"] != "passed"
     with pytest.raises(Rejected):
         checkpoint.parse(damaged["checkpoint"])
 
@@ -363,17 +351,17 @@ def test_a_checkpoint_by_another_key_is_named(document: Document) -> None:
     root = checkpoint.parse(document["checkpoint"]).checkpoint.root
     forged = changed(document, "checkpoint", stranger.sign(7, root))
     assert failed(forged) == ["signature"]
-    assert sentence("signature", forged) == "the given key did not sign the checkpoint"
+    assert sentence("signature", forged) == "the log's key did not sign it"
     copied = changed(document, "checkpoint", signer().sign(6, root).replace("\n6\n", "\n7\n"))
     assert failed(copied) == ["signature"]
-    assert sentence("signature", copied) == "the signature does not belong to this checkpoint"
+    assert sentence("signature", copied) == "the log's key signed another text"
 
 
 @pytest.mark.parametrize(
     ("key", "reason"),
-    [("nonsense", "no Ed25519 key"), ("", "--key"), (VKEY[:-4], "no Ed25519 key"), ("x" + VKEY, "damaged"),
-     (VKEY.replace("+", "+0", 1), "proper base64|no Ed25519 key"), (VKEY[:-1] + "!", "proper base64"),
-     (str(CheckpointSigner("other", Ed25519PrivateKey.generate()).vkey), "another log")],
+    [("nonsense", "damaged"), ("", "--key"), (VKEY[:-4], "damaged"), ("x" + VKEY, "damaged"),
+     (VKEY.replace("+", "+0", 1), "damaged"), (VKEY[:-1] + "!", "malformed"),
+     (str(CheckpointSigner("other", Ed25519PrivateKey.generate()).vkey), "did not sign it")],
 )  # fmt: skip
 def test_unfit_keys_are_named(document: Document, key: str, reason: str) -> None:
     assert results(document, key=key)["signature"] == ("failed" if key else "not checked")
@@ -389,11 +377,19 @@ def test_this_verifier_and_the_packages_own_agree_on_checkpoints(at: int, text: 
     try:
         expected = checkpoint.verify(mutated, VKEY)
     except Rejected:
-        with pytest.raises(verify.Failed):
-            verify.check_signature({"checkpoint": mutated}, VKEY)
+        with pytest.raises((ValueError, IndexError)):
+            signed_text(mutated)
     else:
-        assert "signed" in verify.check_signature({"checkpoint": mutated}, VKEY)
-        assert verify.read_note(mutated)[:3] == (expected.origin, expected.size, expected.root)
+        assert signed_text(mutated) == (expected.origin, expected.size, expected.root)
+
+
+def signed_text(note: str) -> tuple[str, int, bytes]:
+    """What the one-file verifier reads of a checkpoint that the log's key signed."""
+    check = verify.Check(b"", b"", VKEY)
+    check.note, check.numbers = note, [1, 0, 7, 0]
+    check.checkpoint()
+    check.signature()
+    return check.origin, 7, check.root
 
 
 # -- anything at all --------------------------------------------------------------------------------------------------
@@ -409,7 +405,6 @@ json_values = st.recursive(
 @settings(max_examples=200, deadline=None)
 def test_no_json_raises_or_passes(value: Any) -> None:
     assert results(value)["receipt"] == "failed"
-    assert results(json.dumps(value))["receipt"] == "failed"
 
 
 @given(st.data(), json_values)
@@ -424,11 +419,60 @@ def test_no_value_in_a_receipts_place_raises(document: Document, data: st.DataOb
     results(changed(document, ".".join(way), value))
 
 
+NOT_COVERED = {"capture", "note", "anchor", "asset.media_type", "manifest.size", "manifest.label", "manifest.signer"}
+
+
+def leaves(value: Any, way: str = "") -> Iterator[str]:
+    """The way to every value that is no container, and to every container."""
+    if way:
+        yield way
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield from leaves(inner, f"{way}.{name}".lstrip("."))
+
+
+@given(st.data(), json_values | st.just(...))
+@settings(max_examples=300, deadline=None)
+def test_no_single_change_of_what_is_covered_passes(document: Document, data: st.DataObject, value: Any) -> None:
+    way = data.draw(st.sampled_from(sorted(leaves(document))))
+    if way.split(".")[0] in NOT_COVERED or way in NOT_COVERED:
+        return
+    text = json.dumps(changed(document, way, value))
+    assume(text != json.dumps(document))
+    assert set(results(text.encode()).values()) != {"passed"}, way
+
+
+@given(st.data(), st.integers(1, 255))
+@settings(max_examples=300, deadline=None)
+def test_no_changed_byte_of_the_text_passes(document: Document, data: st.DataObject, flip: int) -> None:
+    text = bytearray(json.dumps(document).encode())
+    text[data.draw(st.integers(0, len(text) - 1))] ^= flip
+    if set(results(bytes(text)).values()) == {"passed"}:
+        assert covered(json.loads(text)) == covered(document)
+
+
+def covered(document: Document) -> Document:
+    """A receipt without what is documented as not covered, and without names that version 1 does not have."""
+    known = {"version", "statement", "leaf", "inclusion", "checkpoint", "asset", "manifest", "rights"}
+    kept = {name: value for name, value in document.items() if name in known}
+    return kept | {
+        "asset": [kept["asset"][name] for name in ("sha256", "size")],
+        "manifest": kept["manifest"]["sha256"],
+    }
+
+
+def test_a_name_that_stands_twice_is_refused(document: Document) -> None:
+    text = json.dumps(document).replace('"leaf"', '"leaf": 7, "leaf"')
+    assert failed(text.encode()) == ["receipt"]
+    assert sentence("receipt", text.encode()) == "a name stands twice in one object"
+
+
 @given(st.integers(0, 3000))
 @settings(max_examples=60, deadline=None)
 def test_a_truncated_receipt_fails(document: Document, length: int) -> None:
     text = json.dumps(document)
-    assert failed(text[: min(length, len(text) - 1)]) == ["receipt"]
+    assert failed(text[: min(length, len(text) - 1)].encode()) == ["receipt"]
 
 
 # -- the command, as a stranger runs it -------------------------------------------------------------------------------
@@ -451,29 +495,22 @@ def run(folder: Path, *arguments: str, flags: tuple[str, ...] = ("-I", "-S")) ->
 
 
 def test_one_file_and_the_standard_library_are_enough(alone: Path) -> None:
-    code, out, err = run(alone, "receipt.json", "photo.jpg", "--key", "log.vkey")
-    assert (code, err) == (3, "")  # without the package, nothing vouches for the log
-    lines = dict(re.findall(r"^(?:passed|failed|not checked) +(\w+) +(.+)$", out, re.M))
-    assert list(lines) == STEPS
-    assert out.splitlines()[1] == "passed       photo        the file's SHA-256 is the one in the statement"
-    assert "not checked  signature    the Python package cryptography is not installed" in out
-
-
-def test_with_the_package_the_signature_is_checked(alone: Path) -> None:
+    """Nothing installed can be imported, and still the signature is checked: exit code 0."""
     for key in ("log.vkey", VKEY):
-        code, out, _ = run(alone, "receipt.json", "photo.jpg", "--key", key, flags=())
-        assert code == 0
-        assert "passed       signature    the given key signed the checkpoint" in out
+        code, out, err = run(alone, "receipt.json", "photo.jpg", "--key", key)
+        assert (code, err) == (0, "")
+        lines = re.findall(r"^(passed|failed|not checked) +(\S+) +(.+)$", out, re.M)
+        assert [(result, name) for result, name, _ in lines] == [("passed", name) for name in STEPS]
+        assert out.splitlines()[1] == "passed       photo        the file's SHA-256 is the one in the statement"
 
 
 def test_a_receipt_that_nothing_ties_to_a_known_log_does_not_exit_with_0(alone: Path) -> None:
-    code, out, _ = run(alone, "receipt.json", "photo.jpg", flags=())
+    code, out, _ = run(alone, "receipt.json", "photo.jpg")
     assert code == 3
-    last = "nothing ties this receipt to a log that you trust: give --key, or --rpc with --contract"
-    assert out.splitlines()[-1] == last
+    assert out.splitlines()[-1].startswith("you gave no --key")
     (alone / "photo.jpg").write_bytes(b"II*\0")
-    code, out, _ = run(alone, "receipt.json", "photo.jpg", "--key", VKEY, flags=())
-    assert (code, "nothing ties" in out) == (3, False)
+    code, out, _ = run(alone, "receipt.json", "photo.jpg", "--key", VKEY)
+    assert (code, "you gave no" in out) == (3, False)
 
 
 def test_each_file_with_one_byte_changed_is_named(alone: Path) -> None:
@@ -485,12 +522,12 @@ def test_each_file_with_one_byte_changed_is_named(alone: Path) -> None:
     text = (alone / "receipt.json").read_text()
     (alone / "receipt.json").write_text(text.replace('"', "'", 1))
     code, out, _ = run(alone, "receipt.json", "photo.jpg")
-    assert (code, out.count("not checked")) == (1, 7)
+    assert (code, out.count("not checked")) == (1, 6)
     assert out.startswith("failed       receipt")
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["receipt.json"], ["receipt.json", "none.jpg"], ["none.json", "photo.jpg"],
+    "arguments", [["receipt.json"], ["receipt.json", "none.jpg"], ["none.json", "photo.jpg"],
                   ["receipt.json", "photo.jpg", "--key", "none.vkey"], ["receipt.json", ".", "--key", VKEY]],
 )  # fmt: skip
 def test_inputs_that_cannot_be_read_exit_with_2(alone: Path, arguments: list[str]) -> None:
@@ -499,13 +536,54 @@ def test_inputs_that_cannot_be_read_exit_with_2(alone: Path, arguments: list[str
     assert "Traceback" not in err
 
 
-def test_the_help_documents_steps_and_exit_codes(alone: Path) -> None:
+def test_the_help_documents_the_exit_codes_and_what_is_not_covered(alone: Path) -> None:
     code, out, _ = run(alone, "--help")
     assert code == 0
-    assert "Exit codes: 0 every step that was checked passed, among them photo and signature" in out
-    assert all(re.search(rf"^    {name} ", out, re.M) for name in STEPS)
+    assert "Exit codes: 0 every step passed, with the key that you gave" in out
+    assert "Not covered by any: capture, note, asset.media_type" in out
 
 
-def test_the_command_works_inside_the_package_too(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify.main([str(alone / "receipt.json"), str(alone / "photo.jpg"), "--key", VKEY]) == 0
-    assert capsys.readouterr().out.count("passed") == 7
+def test_a_stranger_can_read_it() -> None:
+    lines = Path(verify.__file__).read_text().splitlines()
+    assert len(lines) < 200
+    assert max(map(len, lines)) <= 120
+
+
+def test_it_takes_no_time(document: Document) -> None:
+    text, times = json.dumps(document).encode(), []
+    for _ in range(9):
+        began = time.process_time()
+        verify.verify(text, PHOTO, VKEY)
+        times.append(time.process_time() - began)
+    assert min(times) < 0.05
+
+
+# -- Ed25519 ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=99), st.integers(0, 8 * 64 - 1))
+@settings(max_examples=40, deadline=None)
+def test_its_ed25519_agrees_with_the_packages_own(seed: bytes, message: bytes, flip: int) -> None:
+    private = Ed25519PrivateKey.from_private_bytes(seed)
+    public, signature = private.public_key(), private.sign(message)
+    raw = public.public_bytes_raw()
+    assert verify.is_signed(raw, signature, message)
+    assert not verify.is_signed(raw, signature, message + b"x")
+    other = bytes(byte ^ (1 << flip % 8 if at == flip // 8 else 0) for at, byte in enumerate(signature))
+    with pytest.raises(InvalidSignature):
+        public.verify(other, message)
+    assert not verify.is_signed(raw, other, message)
+    for length in (0, 32, 63):
+        assert not verify.is_signed(raw, signature[:length], message)
+    assert not verify.is_signed(raw, signature + b"\0", message)
+
+
+def test_ed25519_takes_one_spelling_of_a_number() -> None:
+    """S and S + the group's order are the same point: RFC 8032 forbids the second."""
+    private = Ed25519PrivateKey.from_private_bytes(digest("a key"))
+    raw, signature = private.public_key().public_bytes_raw(), private.sign(b"text")
+    larger = int.from_bytes(signature[32:], "little") + verify.ORDER
+    assert not verify.is_signed(raw, signature[:32] + larger.to_bytes(32, "little"), b"text")
+    for no_point in (b"\xff" * 32, (2).to_bytes(32, "little"), (1).to_bytes(31, "little") + b"\x80"):
+        with pytest.raises(ValueError, match="no point"):
+            verify.is_signed(no_point, signature, b"text")

@@ -13,10 +13,11 @@ import pytest
 from eth_abi.abi import encode as abi_encode
 from eth_utils.crypto import keccak
 
-from ledger import verify
+from ledger import verify_chain, verify_door
 from ledger.receipt import receipt
 from ledger.sequence import sequence
 from ledger.tree import consistency_proof
+from ledger.verify import NotChecked
 from pipeline.record import Anchor
 from store.log import LogRecords
 from tests.ledger.log_world import TERMS, World
@@ -32,17 +33,17 @@ class Chain:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.account = verify.ask(url, [".*"], "eth_accounts")[0]
+        self.account = verify_chain.ask(url, [".*"], "eth_accounts")[0]
         deployed = self.send({"data": json.loads(ARTIFACT.read_text())["bytecode"]})
         self.contract: str = deployed["contractAddress"]
 
     def send(self, transaction: dict[str, str]) -> dict[str, Any]:
-        sent = verify.ask(
+        sent = verify_chain.ask(
             self.url, ".*", "eth_sendTransaction", {"from": self.account, "gas": "0x989680", **transaction}
         )
         for _ in range(100):
-            with contextlib.suppress(verify.Failed):  # null until it is mined
-                mined: dict[str, Any] = verify.ask(self.url, {"status": "0x1"}, "eth_getTransactionReceipt", sent)
+            with contextlib.suppress(ValueError):  # null until it is mined
+                mined: dict[str, Any] = verify_chain.ask(self.url, {"status": "0x1"}, "eth_getTransactionReceipt", sent)
                 return mined
             time.sleep(0.05)
         raise AssertionError("the transaction failed or was not mined")
@@ -56,7 +57,7 @@ class Chain:
             ["uint64", "bytes32", "bytes32[]"], values
         )
         mined = self.send({"to": self.contract, "data": "0x" + data.hex()})
-        block = verify.ask(self.url, {"timestamp": ".*"}, "eth_getBlockByNumber", mined["blockNumber"], False)
+        block = verify_chain.ask(self.url, {"timestamp": ".*"}, "eth_getBlockByNumber", mined["blockNumber"], False)
         return Anchor(
             chain_id=31337, contract=self.contract, transaction=mined["transactionHash"],
             block=int(mined["blockNumber"], 16), block_time=int(block["timestamp"], 16), tree_size=newest[0],
@@ -82,8 +83,8 @@ def chain() -> Iterator[Chain]:
 def wait_for(url: str) -> str:
     for _ in range(100):
         try:
-            verify.ask(url, ".*", "eth_chainId")
-        except verify.NotChecked:
+            verify_chain.ask(url, ".*", "eth_chainId")
+        except NotChecked:
             time.sleep(0.1)
         else:
             return url
@@ -106,9 +107,9 @@ def documents(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return {name: receipt(world.get(name), world.log, TERMS) for name in (names[0], names[4], names[5], names[-1])}
 
 
-def step(document: Document, name: str, chain: Chain, contract: str | None = None) -> verify.Step:
-    steps = verify.verify(document, name.encode(), rpc=chain.url, contract=contract)
-    return steps[-1]
+def step(document: Document, name: str, chain: Chain, contract: str | None = None) -> verify_door.Step:
+    steps = verify_door.verify(json.dumps(document).encode(), name.encode(), rpc=chain.url, contract=contract)
+    return next(step for step in steps if step.name == "chain")
 
 
 def test_every_receipt_holds_against_the_contract(documents: dict[str, Document], chain: Chain) -> None:
@@ -137,7 +138,7 @@ def test_another_contract_that_says_the_same_is_unmasked_by_its_code(
     documents: dict[str, Document], chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, document = next(iter(documents.items()))
-    monkeypatch.setattr(verify, "RUNTIME_SHA256", "00" * 32)
+    monkeypatch.setattr(verify_chain, "RUNTIME_SHA256", "00" * 32)
     result = step(document, name, chain)
     assert result.result == "failed"
     assert json.loads(ARTIFACT.read_text())["runtime_sha256"] in result.sentence

@@ -13,7 +13,8 @@ from eth_utils.crypto import keccak
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import verify
+from ledger import outside, verify_chain, verify_door
+from ledger.checkpoint import parse
 from ledger.receipt import receipt
 from ledger.sequence import sequence
 from tests.ledger.log_world import TERMS, World, anchor_of, digest
@@ -68,8 +69,8 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
 
 def honest(document: Document) -> dict[str, Any]:
     """What a node says of the transaction that the receipt names."""
-    root = verify.read_note(document["checkpoint"])[2]
-    event = {"address": CONTRACT, "topics": [verify.EVENT, f"0x{3:064x}"], "data": "0x" + root.hex()}
+    root = parse(document["checkpoint"]).checkpoint.root
+    event = {"address": CONTRACT, "topics": [outside.APPENDED, f"0x{3:064x}"], "data": "0x" + root.hex()}
     other = {"address": CONTRACT, "topics": ["0x" + "11" * 32], "data": "0x"}
     return {
         "eth_chainId": hex(8453),
@@ -82,17 +83,17 @@ def honest(document: Document) -> dict[str, Any]:
 
 @pytest.fixture
 def node(document: Document, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(verify, "RUNTIME_SHA256", hashlib.sha256(CODE).hexdigest())
+    monkeypatch.setattr(verify_chain, "RUNTIME_SHA256", hashlib.sha256(CODE).hexdigest())
     running = Node(honest(document))
     yield running
     running.stop()
 
 
-def chain(document: Document, node: Node | str, contract: str | None = None) -> verify.Step:
+def chain(document: Document, node: Node | str, contract: str | None = None) -> verify_door.Step:
     rpc = node if isinstance(node, str) else node.url
-    *others, step = verify.verify(document, b"photo", rpc=rpc, contract=contract)
-    assert {other.result for other in others} <= {"passed", "not checked"}
-    return step
+    steps = verify_door.verify(json.dumps(document).encode(), b"photo", rpc=rpc, contract=contract)
+    assert {step.result for step in steps if step.name != "chain"} <= {"passed", "not checked"}
+    return next(step for step in steps if step.name == "chain")
 
 
 def test_an_honest_node_proves_the_anchor(document: Document, node: Node) -> None:
@@ -100,7 +101,7 @@ def test_an_honest_node_proves_the_anchor(document: Document, node: Node) -> Non
     assert step.result == "passed"
     assert step.sentence == f"the contract {CONTRACT} holds this root since 2026-11-18 11:06:40 UTC"
     assert ("eth_getTransactionReceipt", ["0x" + "cd" * 32]) in node.calls
-    assert ("eth_call", [{"to": CONTRACT, "data": verify.SIZE_CALL}, "latest"]) in node.calls
+    assert ("eth_call", [{"to": CONTRACT, "data": outside.SIZE_CALL}, "latest"]) in node.calls
 
 
 def test_without_a_known_address_the_reader_is_told_to_compare_it(document: Document, node: Node) -> None:
@@ -140,7 +141,7 @@ EVENT = ("eth_getTransactionReceipt", "logs", 1)
         (("eth_getTransactionReceipt", "logs"), [None], "logs is no object"),
         ((*EVENT, "address"), "0x" + "12" * 20, "did not write this size and root"),
         ((*EVENT, "data"), "0x" + digest("another root").hex(), "did not write this size and root"),
-        ((*EVENT, "topics"), [verify.EVENT, f"0x{4:064x}"], "did not write this size and root"),
+        ((*EVENT, "topics"), [outside.APPENDED, f"0x{4:064x}"], "did not write this size and root"),
         ((*EVENT, "topics"), ["0x" + "22" * 32, f"0x{3:064x}"], "did not write this size and root"),
         ((*EVENT, "topics"), [], "did not write this size and root"),
         (("eth_getBlockByNumber",), None, "answer to eth_getBlockByNumber is no object"),
@@ -220,7 +221,7 @@ def test_no_answer_raises_or_passes(document: Document, node: Node, data: st.Dat
 
 def test_the_constants_are_those_of_the_shipped_contract() -> None:
     artifact = json.loads(ARTIFACT.read_text())
-    assert artifact["runtime_sha256"] == verify.RUNTIME_SHA256
+    assert artifact["runtime_sha256"] == verify_chain.RUNTIME_SHA256
     signatures = {
         f"{item['name']}({','.join(part['type'] for part in item['inputs'])})"
         for item in artifact["abi"]
@@ -232,5 +233,5 @@ def test_the_constants_are_those_of_the_shipped_contract() -> None:
 
 
 def test_the_digests_of_the_names_are_right() -> None:
-    assert "0x" + keccak(text="Appended(uint64,bytes32)").hex() == verify.EVENT
-    assert "0x" + keccak(text="size()")[:4].hex() == verify.SIZE_CALL
+    assert "0x" + keccak(text="Appended(uint64,bytes32)").hex() == outside.APPENDED
+    assert "0x" + keccak(text="size()")[:4].hex() == outside.SIZE_CALL

@@ -1,0 +1,63 @@
+"""The proof bundle: a zip of everything that a stranger needs to check one photo with nothing but Python."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from ledger.checkpoint import CheckpointSigner
+
+KIND = "capture/bundle/v1"  # the first line of files.txt; as a checkpoint's second line is a number, and its is not
+VERIFIER = Path(__file__).with_name("verify.py")
+README = Path(__file__).with_name("bundle_readme.txt")
+CHUNK_BYTES = 65_536
+
+
+def write_bundle(
+    file: IO[bytes],
+    receipt: Mapping[str, Any],
+    photo: Iterable[bytes],
+    suffix: str,
+    chain_pem: str,
+    signer: CheckpointSigner,
+) -> None:
+    """Write the zip into an empty file that can be sought; the same state gives the same bytes.
+
+    `photo`: the signed photo in pieces; `suffix`: such as jpg; `chain_pem`: the certificates that signed it, the root
+    last. files.txt lists the other files' SHA-256 as `sha256sum` does, signed by the log's key.
+    """
+    files: dict[str, Iterable[bytes]] = {
+        "README.txt": [README.read_bytes()],
+        "certificates.pem": [chain_pem.encode()],
+        "checkpoint.txt": [str(receipt["checkpoint"]).encode()],
+        "log.vkey": [f"{signer.vkey}\n".encode()],
+        f"photo.{suffix}": photo,
+        "receipt.json": [json.dumps(receipt, indent=1, ensure_ascii=False).encode() + b"\n"],
+        "verify.py": [VERIFIER.read_bytes()],
+    }
+    lines = [KIND, f"capture {receipt['capture']}"]
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in files.items():
+            lines.append(f"{_put(archive, name, content)}  {name}")
+        _put(archive, "files.txt", [signer.sign_text("\n".join(lines) + "\n").encode()])
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A written bundle from its beginning."""
+    file.seek(0)
+    while piece := file.read(CHUNK_BYTES):
+        yield piece
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: Iterable[bytes]) -> str:
+    """Store one file; its SHA-256. Not compressed: photos do not shrink, and compressors differ in their output."""
+    digest = hashlib.sha256()
+    entry = zipfile.ZipInfo(name)  # dated 1980: no clock in what must come out the same again
+    entry.external_attr, entry.create_system = 0o100644 << 16, 3
+    with archive.open(entry, "w") as target:
+        for piece in content:
+            digest.update(piece)
+            target.write(piece)
+    return digest.hexdigest()
