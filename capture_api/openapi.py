@@ -251,11 +251,8 @@ def _schemas() -> dict[str, Any]:
         "keep_location": {"type": "boolean"},
         **facts,
         "rejection": _nullable(_schema(Rejection)),
-        "timings": {
-            "type": "object",
-            "additionalProperties": {"type": "integer"},
-            "description": "ms since upload",
-        },
+        "timings": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "ms since upload"},
+        "promise": {"type": "string", "description": "a signed note: in the log, or refused with a reason, by when"},
         "links": {"type": "object", "additionalProperties": {"type": "string"}},
     }
     return {

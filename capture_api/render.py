@@ -9,6 +9,7 @@ from flask import Response, url_for
 from capture_api.auth import may_see
 from capture_api.services import services
 from capture_api.words import MEANS, checked
+from ledger.promise import promise
 from pipeline.record import FACTS, Alignment, Anchor, Capture, Corners, Evidence, Fingerprint, Match, Verdict, encode
 from store.captures import timeline
 
@@ -31,6 +32,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         **{name: fact_json(capture.facts.get(name), capture.id) for name, _, _ in FACTS},
         "rejection": encode(capture.facts.get("rejection")),
         "timings": timeline(capture),
+        "promise": promise(services().checkpoint_signer, capture.id, capture.fact("asset").sha256, capture.created_at),
         "links": links(capture),
     }
 
