@@ -3,8 +3,8 @@
     python3 verify.py [--key KEY]                             the proof bundle that this file lies in
     python3 verify.py receipt.json photo.jpg [--key KEY]      KEY: the log's public key, or a file that holds it
 
-Each step is a method of `Check`. Not covered by any: capture, note, asset.media_type, the manifest's size, label and
-signer, names that version 1 does not have, and anchor: only the chain can confirm that (`capture verify --rpc`).
+Each step is a method of `Check`. Not covered: capture, note, asset.media_type, the manifest's size, label and signer,
+names that version 1 does not have, witnesses' signatures, and anchor: ask the chain for it (`capture verify --rpc`).
 Exit codes: 0 every step passed, with the key that you gave; 1 a step failed; 2 the inputs could not be read; 3 nothing
 failed, but a step was not checked or you gave no key: anyone can make a receipt that only a log you trust refutes.
 """

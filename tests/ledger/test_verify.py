@@ -357,6 +357,16 @@ def test_a_checkpoint_by_another_key_is_named(document: Document) -> None:
     assert sentence("signature", copied) == "the log's key signed another text"
 
 
+def test_signatures_by_others_are_kept_and_ignored(document: Document) -> None:
+    """Witnesses add theirs below; ours must hold in any place, and every one under its name must."""
+    text, _, own = document["checkpoint"].rpartition("\n\n")
+    witness = checkpoint.signature_line(checkpoint.VerifierKey("witness.example", b"w" * 32), b"s" * 72)
+    for lines in (own + witness, witness + own):
+        assert failed(changed(document, "checkpoint", f"{text}\n\n{lines}")) == []
+    second = checkpoint.signature_line(signer().vkey, b"s" * 64)
+    assert failed(changed(document, "checkpoint", f"{text}\n\n{own}{second}")) == ["signature"]
+
+
 @pytest.mark.parametrize(
     ("key", "reason"),
     [("nonsense", "damaged"), ("", "--key"), (VKEY[:-4], "damaged"), ("x" + VKEY, "damaged"),
@@ -540,7 +550,7 @@ def test_the_help_documents_the_exit_codes_and_what_is_not_covered(alone: Path) 
     code, out, _ = run(alone, "--help")
     assert code == 0
     assert "Exit codes: 0 every step passed, with the key that you gave" in out
-    assert "Not covered by any: capture, note, asset.media_type" in out
+    assert "Not covered: capture, note, asset.media_type" in out
 
 
 def test_a_stranger_can_read_it() -> None:
