@@ -127,7 +127,9 @@ _MATCH = {
         "kind": {"enum": list(typing.get_args(MatchKind)),
                  "description": "shares_region and same_scene are for a person to judge and accuse nobody"},
         "score": _PART | {"description": "how much of what can be compared agrees; it is no probability"},
-        "distance": _COUNT | {"description": "bits that differ between the whole pictures, of evidence.bits"},
+        "distance": {"anyOf": [_COUNT, {"type": "null"}],
+                     "description": "bits that differ between the whole pictures, of evidence.bits; null when the "
+                     "other photo is another's and not published"},
         "means": {"type": "string", "description": "the kind in plain words"},
         "checked": {"type": "string", "description": "what was compared, and what came of it, in plain words"},
         "evidence": _ref("Evidence"),

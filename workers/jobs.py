@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 
 from rq.timeouts import JobTimeoutException
@@ -81,13 +81,17 @@ def ledger() -> None:
 
 def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dict[str, object]:
     domains = services.domains
-    try:
-        with services.blobs.borrowed(loan) as path:
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(services.blobs.borrowed(loan))
+        except LookupError as gone:
+            return {"rejected": str(gone)}
+        try:
             credentials = domains.inspect(path, media_type)
             picture = domains.decode(path)
             verdict = domains.judge(domains.fingerprint(picture), picture, bytes.fromhex(sha256), None)
-    except (Rejected, LookupError) as rejected:
-        return {"rejected": str(rejected)}
+        except Rejected as rejected:
+            return {"rejected": str(rejected)}
     return {
         "verdict": encode(verdict), "credentials": encode(credentials), "dimensions": encode(picture.dimensions)
     }  # fmt: skip
