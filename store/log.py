@@ -202,7 +202,9 @@ def _write_anchors(connection: Connection, start: int, end: int, value: str) -> 
 
 
 def _write_facts(connection: Connection, rows: sa.Select[Any]) -> int:
-    insert = facts.insert().from_select(["capture_id", "name", "value", "created_at"], rows)
+    # In the order of the index that they go into, so that each of its pages is found once.
+    ordered = rows.order_by(log_leaves.c.capture_id)
+    insert = facts.insert().from_select(["capture_id", "name", "value", "created_at"], ordered)
     return int(connection.execute(insert).rowcount)
 
 
