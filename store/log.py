@@ -205,7 +205,7 @@ def _write_facts(connection: Connection, rows: sa.Select[Any]) -> int:
     # In the order of the index that they go into, so that each of its pages is found once.
     ordered = rows.order_by(log_leaves.c.capture_id)
     insert = facts.insert().from_select(["capture_id", "name", "value", "created_at"], ordered)
-    return int(connection.execute(insert).rowcount)
+    return int(connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount)
 
 
 def _fact(name: str, value: sa.ColumnElement[str], now: str) -> tuple[sa.ColumnElement[str], ...]:

@@ -193,3 +193,10 @@ def test_a_monitor_that_never_saw_the_true_log_finds_it_on_the_chain(
     assert "the chain has another root for" in told
     (file,) = deployment.folder.glob("new.fork-*.json")
     assert json.loads(file.read_text())["on_chain"]["transaction"].startswith("0x")
+
+
+def test_a_key_that_is_no_witnesss_stops_the_start(deployment: Deployment, tmp_path: Path) -> None:
+    wrong = Running(tmp_path / "data", CAPTURE_WITNESSES=f"https://witness.example {deployment.vkey}")
+    with pytest.raises(RuntimeError, match="is a log's: a witness prints its own when it starts"):
+        wrong.start()
+    assert "Traceback" not in wrong.log()
