@@ -153,10 +153,14 @@ class Monitor:
         elif new.size > held.size:
             self._extends(held, self.state.note, new, note)
         if held is None or new.size > held.size:
-            self._tell("checkpoint", size=new.size, root=new.root.hex(), after=held.size if held else 0)
-            self.state.note = note
-            if len(self.state.waiting) < MAX_WAITING:
-                self.state.waiting.append([new.size, int(time.time())])
+            self._accept(note, new, held)
+
+    def _accept(self, note: str, new: Checkpoint, held: Checkpoint | None) -> None:
+        self.state.note = note
+        if len(self.state.waiting) < MAX_WAITING:
+            self.state.waiting.append([new.size, int(time.time())])
+        self._keep()  # before it is told: what was told is never forgotten
+        self._tell("checkpoint", size=new.size, root=new.root.hex(), after=held.size if held else 0)
 
     def _extends(self, old: Checkpoint, old_note: str, new: Checkpoint, new_note: str) -> None:
         try:

@@ -53,11 +53,15 @@ class LogRecords:
 
     def witnessed_checkpoint(self) -> str:
         """The newest checkpoint that a witness cosigned. Raises LookupError before the first."""
-        with self._database.read() as connection:
-            size = connection.execute(sa.select(sa.func.max(cosignatures.c.size))).scalar()
+        size = self.witnessed_size()
         if size is None:
             raise LookupError("no witness has cosigned a checkpoint yet")
         return self.checkpoint(size)
+
+    def witnessed_size(self) -> int | None:
+        """The size of the newest checkpoint that a witness cosigned; None before the first."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(sa.func.max(cosignatures.c.size))).scalar()
 
     def checkpoint(self, size: int) -> str:
         """The signed note at this size with its cosignatures. Raises LookupError when no checkpoint was made there."""

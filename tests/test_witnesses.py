@@ -103,6 +103,7 @@ def test_the_honest_witness_cosigns_and_the_others_delay_nothing(deployment: Dep
     (deployment.folder / "photo.jpg").write_bytes(jpeg(9001))
     told = service.command("verify", str(deployment.folder / "receipt.json"), str(deployment.folder / "photo.jpg"))
     assert told.returncode == 0, told.stdout
+    assert f"capture_log_witnessed_size {size}.0" in service.ask("GET", "/metrics").body.decode()
     log = service.log()
     assert "no cosignature by witness.example/dead, asked again later" in log
     assert "no cosignature by witness.example/liar, asked again later" in log
@@ -146,6 +147,17 @@ def test_once_says_how_it_stands(deployment: Deployment) -> None:
     told, _ = process.communicate(timeout=30)
     assert process.returncode == 3
     assert " trouble who=log why=" in told
+
+
+def test_a_monitor_that_is_killed_has_kept_what_it_told(deployment: Deployment) -> None:
+    process = deployment.monitor(state="killed.json")
+    assert process.stdout
+    told = re.search(r" checkpoint size=(\d+) ", process.stdout.readline())
+    process.kill()
+    process.communicate()
+    assert told
+    state = json.loads((deployment.folder / "killed.json").read_text())
+    assert parse(state["note"]).checkpoint.size == int(told[1])
 
 
 @pytest.fixture
