@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index golden contracts lock clean
+.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor golden contracts lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -63,6 +63,10 @@ bench-library: setup-dev
 ## make bench-index   how fast is the index, and how soon does another process see a photo?
 bench-index: setup-dev
 	@$(BIN)/python -m bench.index $(BENCH)
+
+## make bench-anchor  how fast are leaves sequenced and anchored, and what does a proof cost?
+bench-anchor: setup-dev
+	@$(BIN)/python -m bench.anchor $(BENCH)
 
 ## make golden     make the golden vectors again (a diff in tests/golden is a change of format: think twice)
 golden: setup-dev

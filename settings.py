@@ -33,6 +33,7 @@ class Settings:
     index_url: str | None
     tsa_url: str | None
     log_origin: str | None
+    witnesses: tuple[tuple[str, str], ...]
     photo_workers: int
 
     @property
@@ -69,6 +70,7 @@ _KNOWN = {
     "CAPTURE_SIGNER_URL": "nothing: this version signs with its own key file only, leave it unset",
     "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
+    "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
 }
 
@@ -100,6 +102,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         index_url=_database(environ, "CAPTURE_INDEX_URL", ("postgresql",)),
         tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
         log_origin=_origin(environ),
+        witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
     )
     if settings.chain_url and not settings.chain_key_file:
@@ -171,6 +174,15 @@ def _origin(environ: Mapping[str, str]) -> str | None:
     if value and ("://" in value or "+" in value or any(c.isspace() for c in value) or len(value) > 200):
         raise _wrong("CAPTURE_LOG_ORIGIN", environ)
     return value or None
+
+
+def _witnesses(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of a URL and a verifier key, all separated by white space."""
+    words = (environ.get("CAPTURE_WITNESSES") or "").split()
+    pairs = tuple(zip(words[::2], words[1::2], strict=False))
+    if len(words) % 2 or not all(url.startswith(("https://", "http://")) and "+" in vkey for url, vkey in pairs):
+        raise _wrong("CAPTURE_WITNESSES", environ)
+    return pairs
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -1,6 +1,7 @@
 """/log: the transparency log as C2SP tlog-tiles. Open to all: it holds salted digests and nothing else."""
 
 import re
+from collections.abc import Callable
 
 from flask import Blueprint, Response
 
@@ -11,17 +12,26 @@ log = Blueprint("log", __name__, url_prefix="/log")
 
 FULL_WIDTH = 256  # hashes in a full tile, https://c2sp.org/tlog-tiles
 _INDEX = re.compile(r"(?:x[0-9]{3}/)*[0-9]{3}")
+_LEVEL = re.compile(r"[0-9]|[1-5][0-9]|6[0-3]")
 _WIDTH = re.compile(r"[1-9][0-9]{0,2}")
 
 
 @log.get("/checkpoint")
 def checkpoint() -> Response:
-    """The newest checkpoint: a signed note."""
-    try:
-        note = services().log.newest_checkpoint()
-    except LookupError:
-        raise problem("not-there-yet", "The log is empty: register a photo first.") from None
-    return Response(note, mimetype="text/plain", headers={"Cache-Control": "no-cache"})
+    """The newest checkpoint: a signed note, with the cosignatures that have come for it."""
+    return _note(services().log.newest_checkpoint, "The log is empty: register a photo first.")
+
+
+@log.get("/checkpoint/witnessed")
+def witnessed() -> Response:
+    """The newest checkpoint that a witness cosigned: under load, newer ones are still waiting for that."""
+    return _note(services().log.witnessed_checkpoint, "No witness has cosigned a checkpoint: see CAPTURE_WITNESSES.")
+
+
+@log.get("/checkpoint/<int:size>")
+def checkpoint_at(size: int) -> Response:
+    """The checkpoint of this size, when the log ever signed one."""
+    return _note(lambda: services().log.checkpoint(size), f"The log signed no checkpoint of {str(size)[:20]} leaves.")
 
 
 @log.get("/vkey")
@@ -30,12 +40,12 @@ def vkey() -> Response:
     return Response(services().settings.log_vkey_file.read_text(), mimetype="text/plain")
 
 
-@log.get("/tile/<int:level>/<path:place>")
-def tile(level: int, place: str) -> Response:
+@log.get("/tile/<level>/<path:place>")
+def tile(level: str, place: str) -> Response:
     """A tile of hashes; `place` is its number in groups of three digits, with `.p/<width>` when it is partial."""
-    number, width = _place(place)
+    number, width = _place(level, place)
     try:
-        hashes = services().log.tile(level, number, width)
+        hashes = services().log.tile(int(level), number, width)
     except LookupError:
         raise problem("not-found", f"The log has no tile {level}/{place[:80]} yet.") from None
     return Response(
@@ -45,9 +55,18 @@ def tile(level: int, place: str) -> Response:
     )
 
 
-def _place(place: str) -> tuple[int, int]:
+def _note(find: Callable[[], str], missing: str) -> Response:
+    try:
+        return Response(find(), mimetype="text/plain", headers={"Cache-Control": "no-cache"})
+    except LookupError:
+        raise problem("not-there-yet", missing) from None
+
+
+def _place(level: str, place: str) -> tuple[int, int]:
     index, partial, width_text = place.partition(".p/")
-    canonical = _INDEX.fullmatch(index) and not index.startswith("x000/") and len(index) < 30
+    canonical = (
+        _LEVEL.fullmatch(level) and _INDEX.fullmatch(index) and not index.startswith("x000/") and len(index) < 30
+    )
     if partial:
         canonical = canonical and _WIDTH.fullmatch(width_text) and int(width_text) < FULL_WIDTH
     if not canonical:

@@ -33,29 +33,23 @@ def receipt(capture: Capture, log: Log, terms: Mapping[str, Any]) -> dict[str, A
     if digest_of(dict(terms)) != parse(leaf.statement).terms:
         raise Conflict(f"the terms of {capture.id} became {dict(terms)}, which is not what its leaf commits to")
     anchor: Anchor | None = capture.facts.get("anchor")
-    inclusion = _inclusion(capture.fact("inclusion"), anchor, log)
+    logged: Inclusion = capture.fact("inclusion")
+    size = logged.tree_size if anchor is None else anchor.tree_size
     document = {
         "version": VERSION,
         "capture": capture.id,
         "statement": encode(leaf.statement),
         "leaf": leaf.digest.hex(),
         "inclusion": {
-            "index": inclusion.index, "tree_size": inclusion.tree_size, "proof": encode(inclusion.proof),
+            "index": logged.index, "tree_size": size, "proof": encode(inclusion_proof(logged.index, size, log)),
         },
-        "checkpoint": inclusion.checkpoint,
+        "checkpoint": log.checkpoint(size),
         "anchor": encode(anchor),
         "asset": encode(capture.fact("asset")),
         "manifest": _manifest(encode(capture.fact("manifest"))),
         "rights": dict(terms),
     }  # fmt: skip
     return document | _note(anchor)
-
-
-def _inclusion(logged: Inclusion, anchor: Anchor | None, log: Log) -> Inclusion:
-    if anchor is None or anchor.tree_size == logged.tree_size:
-        return logged
-    proof = inclusion_proof(logged.index, anchor.tree_size, log)
-    return Inclusion(logged.index, anchor.tree_size, proof, log.checkpoint(anchor.tree_size))
 
 
 def _manifest(fact: dict[str, Any]) -> dict[str, Any]:

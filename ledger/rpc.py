@@ -60,6 +60,17 @@ class Answer:
         value = self._object().get(name)
         return None if value is None else self._hex(value)
 
+    def rows(self) -> "list[Answer]":
+        """The entries of a list, each as an answer of its own."""
+        if not isinstance(self._result, list):
+            raise self._nonsense("a list", self._result)
+        return [Answer(self._host, self._method, {"result": row}) for row in self._result]
+
+    def texts(self, name: str) -> list[str]:
+        """A list of hashes inside an object, such as an event's topics."""
+        values = self._object().get(name)
+        return [self._hex(value) for value in values] if isinstance(values, list) else []
+
     def _object(self) -> dict[str, Any]:
         if not isinstance(self._result, dict):
             raise self._nonsense("an object", self._result)

@@ -8,7 +8,6 @@ from ledger import checkpoint
 from ledger.checkpoint import CheckpointSigner
 from ledger.tree import EMPTY_ROOT, Hashes, Tiles, Tree, append_tiles
 from pipeline.errors import Conflict, Rejected
-from pipeline.record import Inclusion
 
 
 class Records(Hashes, Protocol):
@@ -20,14 +19,13 @@ class Records(Hashes, Protocol):
     def checkpoint(self, size: int) -> str:
         """The note of the checkpoint at this size. Raises LookupError."""
 
-    def waiting(self, limit: int) -> Sequence[tuple[str, bytes]]:
-        """Capture ids and leaf digests that have no place yet, in the order in which they came."""
+    def waiting(self, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Row numbers and digests of leaves that have no place yet, in the order in which they came."""
 
     def append(
-        self, old_size: int, placed: Sequence[tuple[str, Inclusion]], tiles: Mapping[tuple[int, int], bytes],
-        root: bytes,
-    ) -> None:  # fmt: skip
-        """Write positions, tiles, checkpoint and `inclusion` facts in one transaction, or nothing of it.
+        self, old_size: int, numbers: Sequence[int], tiles: Mapping[tuple[int, int], bytes], root: bytes, note: str
+    ) -> None:
+        """Write places, tiles, checkpoint and `inclusion` facts in one transaction, or nothing of it.
 
         Raises Unavailable when the log is not at `old_size` any more.
         """
@@ -46,13 +44,8 @@ def sequence(records: Records, signer: CheckpointSigner, limit: int) -> int:
     tiles = append_tiles(size, [digest for _, digest in waiting], records)
     grown = Tree(size + len(waiting), _Grown(tiles, records))
     root = grown.root()
-    note = signer.sign(grown.size, root)
-    placed = [
-        (capture_id, Inclusion(index, grown.size, grown.inclusion_proof(index), note))
-        for index, (capture_id, _) in enumerate(waiting, start=size)
-    ]
-    records.append(size, placed, tiles, root)
-    return len(placed)
+    records.append(size, [number for number, _ in waiting], tiles, root, signer.sign(grown.size, root))
+    return len(waiting)
 
 
 def resume(records: Records, signer: CheckpointSigner) -> tuple[int, bytes]:

@@ -146,6 +146,15 @@ checkpoints = Table(
     Column("created_at", String(27), nullable=False),
 )
 
+# What witnesses signed of a checkpoint (C2SP tlog-cosignature): one line of the note for each witness.
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("size", BigInteger, ForeignKey("checkpoints.size"), primary_key=True, autoincrement=False),
+    Column("key_id", String(8), primary_key=True),  # of the witness's key, as hex
+    Column("line", Text, nullable=False),
+)
+
 # The outbox of the anchorer: signed bytes are stored here before they are sent, and kept. `size` 0 is the deployment.
 transactions = Table(
     "transactions",

@@ -65,7 +65,7 @@ def _prepare(services: Services) -> None:
         )
     services.database.migrate()
     settings.keys.mkdir(mode=0o700, exist_ok=True)
-    _ = services.checkpoint_signer, services.identity
+    _ = services.checkpoint_signer, services.identity, services.witnesses
     services.index.rebuild()
     if not services.keys.all():
         _make_owner_key(services)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 
 import rq
@@ -79,6 +80,7 @@ def ledger(services: Services, name: str) -> None:
     """Sequence and anchor until told to stop: resident, because importing web3 takes three seconds."""
     importlib.import_module("ledger.chain")  # so that the first leaf does not wait for it
     importlib.import_module("workers.jobs")
+    threading.Thread(target=services.cosigning().run, name="cosigning", daemon=True).start()
     services.bell.heard()  # what was rung for the one before
     services.bell.ledger()
     rq.SimpleWorker(
@@ -97,7 +99,7 @@ def sweep(services: Services, _name: str) -> None:
             for capture_id in services.captures.take_waiting(SWEEP_LIMIT, overdue_ms):
                 services.bell.photo(capture_id)
             services.points.seal()
-            if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE):
+            if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE, 1):
                 services.bell.ledger()
                 due["chain"] = now + CHAIN_CHECK_S
             if now > due["uploads"]:

@@ -88,6 +88,11 @@ def test_the_log_proves_a_leaf_to_a_stranger(service: Running) -> None:
         "0/x000/000",
         "0/999",
         "70/000",
+        "64/000",
+        "00/000",
+        "entries/000",
+        "0/x000",
+        "0/0000",
         "0/../0",
     ],
 )

@@ -15,6 +15,7 @@ from pipeline.record import (
     Credentials,
     Dimensions,
     Fingerprint,
+    Inclusion,
     Leaf,
     Rejection,
     Request,
@@ -24,7 +25,7 @@ from pipeline.record import (
 from store import captures as module
 from store import schema
 from store.captures import CaptureRecords
-from store.database import Database
+from store.database import Database, now_text
 
 ASSET = Asset(bytes(32), "image/jpeg", 7)
 CREDENTIALS = Credentials("none", "none", None, None, None, 0, None, None)
@@ -216,3 +217,21 @@ def test_a_broken_database_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "bad.db").write_bytes(b"not a database" * 100)
     with pytest.raises(Unavailable, match="database"):
         CaptureRecords(Database(f"sqlite:///{tmp_path}/bad.db")).newest_fact()
+
+
+def test_inclusion_facts_of_the_first_version_lose_only_what_the_log_says_anyway(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/old.db")
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
+    config.attributes["engine"] = database.engine
+    command.upgrade(config, "0002")
+    records = CaptureRecords(database)
+    _new(records)
+    old = '{"checkpoint":"a note","index":3,"proof":["00"],"tree_size":7}'
+    with database.write() as connection:
+        row = {"capture_id": "a", "name": "inclusion", "value": old, "created_at": now_text()}
+        connection.execute(schema.facts.insert().values(row))
+    database.migrate()
+    assert records.get("a").fact("inclusion") == Inclusion(3, 7)
+    records.put("a", "inclusion", Inclusion(3, 7))
+    database.close()
