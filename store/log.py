@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import Unavailable
 from pipeline.record import Anchor, Inclusion
-from store.captures import write_fact
 from store.database import Database, now_text
+from store.facts import write_fact
 from store.schema import captures, checkpoints, facts, log_leaves, log_tiles
 
 HASH_BYTES = 32
