@@ -1,6 +1,7 @@
 """The database engine, by URL, with the one recipe that makes SQLite safe under several processes."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pipeline.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 10_000  # longer than any transaction of ours; a writer that waits longer than this is stuck
 MAX_COMPACTED_BYTES = 500_000_000  # rewriting a file of this size keeps writers waiting for seconds (docs/why-011)
+REST = 20  # after rewriting the file: that many times as long as it took, so that writers wait 5 % of the time at most
 _CHECKPOINT_PATIENCE_MS = 1_000  # while it waits for readers, nobody writes
 _BLOBS_LOCK = 0x626C6F62  # "blob"
 
@@ -31,6 +33,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _sqlite(url) if url.startswith("sqlite") else sa.create_engine(url, pool_pre_ping=True)
+        self._compact_from = 0.0
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -56,7 +59,7 @@ class Database:
         command.upgrade(config, "head")
 
     def forget_deleted(self) -> bool:
-        """Leave nothing of deleted rows in SQLite's files; False when a reader was in the way: ask again soon.
+        """Leave nothing of deleted rows in SQLite's files; False when that is not complete: ask again soon.
 
         Rows are overwritten as they are deleted, but pages that were once split or merged keep old copies of rows in
         their gaps, which only rewriting the file removes, and the write-ahead log keeps old pages until it is emptied.
@@ -65,21 +68,30 @@ class Database:
         if self.engine.dialect.name != "sqlite":
             return True
         with self.read() as connection:
-            self._compact(connection)
+            compact = self._compact(connection)
             connection.exec_driver_sql(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
             try:
                 busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
             finally:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        return not busy
+        return compact and not busy
 
-    def _compact(self, connection: Connection) -> None:
+    def _compact(self, connection: Connection) -> bool:
+        """Write the file anew; False when that must wait, because it was done a moment ago."""
+        began = time.monotonic()
+        if began < self._compact_from:
+            return False
         pages, page_bytes = (connection.exec_driver_sql(f"PRAGMA page_{of}").scalar_one() for of in ("count", "size"))
-        if pages * page_bytes <= MAX_COMPACTED_BYTES:
-            connection.exec_driver_sql("VACUUM")
-        else:
+        if pages * page_bytes > MAX_COMPACTED_BYTES:
             log.warning("the database is too large to be rewritten while it serves: stop the service some time and run "
                         "VACUUM on it, which removes the last traces of what was erased")  # fmt: skip
+            return True
+        try:
+            connection.exec_driver_sql("VACUUM")
+        finally:
+            now = time.monotonic()
+            self._compact_from = now + REST * (now - began)
+        return True
 
     def close(self) -> None:
         """Give back every connection. Must be called before a fork: SQLite handles do not survive one."""
