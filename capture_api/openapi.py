@@ -70,8 +70,8 @@ CALLS = (
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": _JSON}}}}),
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("delete", "/v1/captures/{id}",
-         "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds, the log keeps "
-         "its entry's digest and gets a tombstone. Again: 410.", {202: (_JSON, {"type": "object"})}, _OWN, (ID,)),
+         "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
+         "keeps the entry's digest and gets a tombstone. Again: 410.", {202: (_JSON, {"type": "object"})}, _OWN, (ID,)),
     Call("get", "/v1/captures/{id}/events",
          "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
          "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
