@@ -40,11 +40,14 @@ class Erasures:
     def erase(self, capture_id: str) -> None:
         """Commit the wish, and with it the end of all facts and of whatever was derived from them. Again is fine.
 
-        Of the capture there remain its id, its owner, whether it was published, and its entry in the log.
+        Of the capture there remain its id, its owner, whether it was published, and its entry in the log. Raises
+        LookupError for an id that there never was.
         """
         mine = captures.c.id == capture_id
         with self._database.write() as connection:
-            held = connection.execute(sa.select(captures.c.request).where(mine).with_for_update()).scalar_one()
+            held = connection.execute(sa.select(captures.c.request).where(mine).with_for_update()).scalar()
+            if held is None:
+                raise LookupError(f"no capture {capture_id}")
             done = sa.select(erasures.c.number).where(erasures.c.capture_id == capture_id)
             if connection.execute(done).first():
                 return

@@ -187,7 +187,7 @@ def test_erased_while_it_is_worked_on(running: Running) -> None:
 def test_an_erasure_survives_every_kill(running: Running) -> None:
     photos = [jpeg(4050 + place, 640, 480) for place in range(4)]
     captures = [running.register(photo).json for photo in photos]
-    needles = {}
+    needles: dict[str, bytes] = {}
     for capture, photo in zip(captures, photos, strict=True):
         found = _needles(running, capture["id"], photo)
         needles |= {f"{capture['id']} {name}": needle for name, needle in found.items()}
