@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,11 +30,18 @@ def traces_of(photo: bytes, salt: str, fingerprint: Mapping[str, list[dict[str, 
     return found | {f"point {place}": code.tobytes() for place, code in enumerate(codes[::20])}
 
 
+def contents(path: Path) -> bytes:
+    """A file's bytes. SQLite's are read by another process: closing them here would drop the locks of this one."""
+    if ".db" in path.name:
+        return subprocess.run(["cat", str(path)], capture_output=True).stdout
+    return path.read_bytes()
+
+
 def found_in(folder: Path, needles: Mapping[str, bytes]) -> dict[str, set[str]]:
     """Which needles are in which files of a folder, read byte for byte: the names of files too."""
     left: dict[str, set[str]] = {}
     for path in folder.rglob("*"):
-        content = path.read_bytes() if path.is_file() else b""
+        content = contents(path) if path.is_file() else b""
         content += str(path.relative_to(folder)).encode()
         for name, needle in needles.items():
             if needle in content:

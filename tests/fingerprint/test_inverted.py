@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fingerprint import blocks, inverted
-from fingerprint.features import keypoints, pack
+from fingerprint.features import POINT, keypoints, pack
 from fingerprint.inverted import InvertedFile, Probes
 from tests.fingerprint.point_rows import (
     SMALL_BLOCK,
@@ -339,7 +339,7 @@ def test_a_sealer_may_be_killed(rows: Rows, tmp_path: Path, folder: Path, after:
 
 def _points_of(number: int) -> list[bytes]:
     """Those codes of this photo that no other has."""
-    codes = np.frombuffer(pack(some_points(number - 1)), inverted.POINT)["code"]
+    codes = np.frombuffer(pack(some_points(number - 1)), POINT)["code"]
     return [code.tobytes() for code in codes if code.tobytes() not in WORDS.tobytes()]
 
 

@@ -217,7 +217,8 @@ def test_a_photo_that_is_erased_while_it_is_compared_with_is_no_match(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, other = register.add(picture(1)), register.add(picture(1).resize((600, 450)))
-    read, erased = register.services.blobs.read, []
+    read = register.services.blobs.read
+    erased: list[str] = []
 
     def erasing(sha256: bytes, *more: int) -> Iterator[bytes]:
         if not erased:

@@ -93,7 +93,8 @@ def test_parse_refuses_what_statement_never_makes(place: int, reason: str) -> No
 
 
 def _tombstone(**more: Any) -> tuple[bytes, ...]:
-    told = {"salt": b"\1" * 32, "leaf": b"\2" * 32, "position": 258, "capture_id": "abc", "owner": b"\xaa" * 20,
+    told: dict[str, Any] = {
+        "salt": b"\1" * 32, "leaf": b"\2" * 32, "position": 258, "capture_id": "abc", "owner": b"\xaa" * 20,
             "erased_at": 1_795_000_000}  # fmt: skip
     return tombstone(**told | more)
 

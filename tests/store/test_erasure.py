@@ -34,6 +34,7 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.erasure import Erasures, Grave
 from store.log import LogRecords
+from tests.traces import contents
 
 REQUEST = Request(Rights(creator="Ada Lovelace"), published=True)
 LEFT_EMPTY = ("facts", "fingerprints", "local_features", "idempotency", "blob_uses")
@@ -97,7 +98,7 @@ class World:
 
     def holds(self, *needles: bytes) -> list[bytes]:
         """Which of these are anywhere in the database's files."""
-        content = b"".join(path.read_bytes() for path in self.folder.glob("c.db*"))
+        content = b"".join(contents(path) for path in self.folder.glob("c.db*"))
         return [needle for needle in needles if needle in content]
 
 
