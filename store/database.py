@@ -88,10 +88,13 @@ class Database:
             return True
         try:
             connection.exec_driver_sql("VACUUM")
+            return True
+        except DBAPIError as error:  # a full disk: the file is written beside the old one first
+            log.warning("the database could not be rewritten, which is tried again: %s", error.orig)
+            return False
         finally:
             now = time.monotonic()
             self._compact_from = now + REST * (now - began)
-        return True
 
     def close(self) -> None:
         """Give back every connection. Must be called before a fork: SQLite handles do not survive one."""

@@ -84,8 +84,11 @@ def test_nothing_is_left_of_an_erased_photo_and_its_receipt_still_proves(running
     shared = set(_needles(running, second["id"], copy).values())  # a near copy may have the very same ISCC
     needles = {name: value for name, value in _needles(running, first["id"], photo).items() if value not in shared}
     assert {"digest", "salt as hex", "code", "points as text", "photo at 1000", "thumbnail at 1000"} <= set(needles)
+    _matches(running, photo)  # a question stays in the queue's file
     before = found_in(running.home, needles)
     assert set().union(*before.values()) >= set(needles) - {"salt"}, "the search finds them while they are there"
+    assert {name.split("/")[0] for name in before} >= {"blobs", "index", "queue"}
+    assert {"capture.db", "capture.db-wal"} & set(before)
     (tmp_path / "photo.jpg").write_bytes(photo)
     (tmp_path / "receipt.json").write_bytes(_get(running, f"/v1/captures/{first['id']}/receipt").body)
 
