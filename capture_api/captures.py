@@ -15,7 +15,7 @@ from capture_api.problems import gone, problem, render
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
 from ledger.receipt import receipt as make_receipt
-from pipeline.errors import Erased, Rejected
+from pipeline.errors import Erased, Rejected, Unavailable
 from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
 from rights.terms import parse_rights, terms_document
 
@@ -124,9 +124,13 @@ def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Respons
     if etag in request.if_none_match:
         return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": cache})
     blobs = services().blobs
-    answer = Response(blobs.read(sha256), mimetype=media_type)
+    try:
+        size, chunks = blobs.size(sha256), blobs.read(sha256)
+    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
+        raise Unavailable(f"the bytes of {request.path}") from missing
+    answer = Response(chunks, mimetype=media_type)
     answer.headers |= {
-        "Content-Length": str(blobs.size(sha256)),
+        "Content-Length": str(size),
         "ETag": f'"{etag}"',
         "Cache-Control": cache,
         "X-Content-Type-Options": "nosniff",

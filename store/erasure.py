@@ -93,6 +93,8 @@ class Erasures:
         A leaf that was sealed and has no place yet gets it first: what the sequencer has read must stay as it is.
         """
         with self._database.write() as connection:
+            # Several machines sweep one PostgreSQL: they take turns at a capture.
+            connection.execute(sa.select(captures.c.id).where(captures.c.id == capture_id).with_for_update())
             if _has_tombstone(connection, capture_id):
                 return True
             grave = _grave(connection, capture_id)

@@ -38,7 +38,10 @@ def forget_fingerprints(services: Services) -> int:
     How far it came is a file beside them: on several machines each has its own, and without it all are gone through.
     """
     marker = services.settings.home / "index" / "removed-v1"
-    removed = services.erasures.removed_fingerprints(_read(marker), REMOVED_LIMIT)
+    after = _read(marker)
+    if after and not services.erasures.removed_fingerprints(after - 1, 1):
+        after = 0  # an older database was put back
+    removed = services.erasures.removed_fingerprints(after, REMOVED_LIMIT)
     if removed:
         numbers = [fingerprint for _, fingerprint in removed]
         services.index.forget(numbers)

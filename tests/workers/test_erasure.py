@@ -93,8 +93,8 @@ def test_where_there_is_nothing_to_do_nothing_is_done(services: Services, enviro
     assert int(marker.read_text()) == len(services.erasures.removed_fingerprints(0, 99))
 
 
-@pytest.mark.parametrize("text", ["", "not a number", None])
-def test_without_its_marker_all_that_was_ever_removed_is_gone_through(services: Services, text: str | None) -> None:
+@pytest.mark.parametrize("text", ["", "not a number", "999999", None])
+def test_without_its_own_marker_all_that_was_ever_removed_is_gone_through(services: Services, text: str | None) -> None:
     marker = services.settings.home / "index" / "removed-v1"
     marker.unlink()
     if text is not None:
