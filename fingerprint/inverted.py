@@ -6,8 +6,9 @@ size. All processes map the same files, so the machine holds one copy. A file ma
 derived again, queries read its photos from the database.
 """
 
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,8 @@ MAX_DISTANCE = 36  # of 128 bits: of different points one pair in 100,000 is tha
 FULLEST, FULLEST_TIMES = 64, 64  # points of a cell, and times the mean of the cells; of real photos 1 % are beyond
 MOST_HITS = 1000  # of one point asked about
 CHUNK = 1 << 16  # pairs compared at a time: they stay in the processor's cache
+
+_NAME = re.compile(r"(\d{12})-(\d{12})")  # of a file: its first and its last number
 
 
 class Rows(Protocol):
@@ -102,6 +105,7 @@ class InvertedFile:
         if not self._checked:
             self.check()
             self._checked = True
+        self._tidy()
         made, newest = 0, self._rows.newest()
         held = self._held()
         for first in range(1, newest - BLOCK + 2, BLOCK):
@@ -112,10 +116,37 @@ class InvertedFile:
             made += sum(self._merge(first, size) for first in range(1, newest - size + 2, size))
         return made
 
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Leave nothing in the files of photos that the database has not any more. For the process that seals.
+
+        Files that held their points are written anew: 0.4 s for 8,192 photos (docs/why-011).
+        """
+        self._tidy()
+        for first, last in self._held():
+            if gone := [number for number in numbers if first <= number <= last]:
+                self._write_without(first, last, gone)
+
+    def _write_without(self, first: int, last: int, gone: Sequence[int]) -> None:
+        path = self._path(first, last)
+        try:
+            self._write(first, last, [(0, Block.open(path))], gone)
+        except ValueError:
+            path.unlink()  # damaged: it is derived anew
+
+    def _tidy(self) -> None:
+        """Remove what a killed merge left: files without an end, and files whose photos a longer one has."""
+        for path in self._folder.glob("*.new"):
+            path.unlink()
+        covered = 0
+        for first, last in sorted(self._held(), key=lambda each: (each[0], -each[1])):
+            if last <= covered:
+                self._path(first, last).unlink()
+            covered = max(covered, last)
+
     def check(self) -> None:
         """Remove the files that are damaged or of another database. A backup may have been put back."""
         newest = self._rows.newest()
-        for path in self._folder.iterdir():
+        for path in (self._path(*each) for each in self._held()):
             try:
                 block = Block.open(path)
                 sound = block.last <= newest and block.witness == self._witness(block.first, block.last)
@@ -148,8 +179,8 @@ class InvertedFile:
 
     def _held(self) -> list[tuple[int, int]]:
         """First and last number of each file; of two that begin alike the longer one counts."""
-        names = (path.name.split("-") for path in self._folder.iterdir() if not path.suffix)
-        return sorted((int(first), int(last)) for first, last in names)
+        names = (_NAME.fullmatch(path.name) for path in self._folder.iterdir())
+        return sorted((int(name[1]), int(name[2])) for name in names if name)
 
     def _merge(self, first: int, size: int) -> bool:
         parts = [(begin, begin + size // FAN - 1) for begin in range(first, first + size, size // FAN)]
@@ -161,8 +192,8 @@ class InvertedFile:
             path.unlink()
         return True
 
-    def _write(self, first: int, last: int, sources: list[tuple[int, Block]]) -> None:
-        write(self._path(first, last), first, last, self._witness(first, last), sources)
+    def _write(self, first: int, last: int, sources: list[tuple[int, Block]], without: Sequence[int] = ()) -> None:
+        write(self._path(first, last), first, last, self._witness(first, last), sources, without)
 
     def _witness(self, first: int, last: int) -> int:
         """A number that another database would not have: a checksum of what stands at both ends of the range."""

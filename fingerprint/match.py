@@ -155,11 +155,7 @@ class _Search:
             self._aligned = 0
 
     def _judged(self, candidate: _Candidate) -> Iterator[Match]:
-        try:
-            laid = self._best_laid(candidate)
-        except LookupError:
-            self._missing += 1
-            return
+        laid = self._best_laid(candidate)
         kind = laid and kind_of(laid)
         if laid and kind:
             yield self._match(candidate.photo, kind, laid)
@@ -202,7 +198,9 @@ class _Search:
         return [(number, mirrored) for _, number, mirrored in voted if number not in seen][:CLOSER]
 
     def _layings(self, candidate: _Candidate) -> Iterator[Laid]:
-        photo = candidate.photo
+        photo, thumbnail = candidate.photo, self._thumbnail(candidate.photo)
+        if thumbnail is None:
+            return
         for mirrored in candidate.sides:
             found = align(_frame(photo), self._frames[mirrored])
             if found is not None:
@@ -210,17 +208,25 @@ class _Search:
                 self._explained[found.asked] = True
                 width = self._picture.dimensions.width
                 unmirror = np.array([[-1, 0, width], [0, 1, 0], [0, 0, 1]]) if mirrored else np.eye(3)
-                yield self._laid(photo, unmirror @ found.homography, found.inliers)
+                yield self._laid(photo, thumbnail, unmirror @ found.homography, found.inliers)
         if near := candidate.neighbour:
             homography = turned(near.orientation, _size(photo.dimensions), _size(self._picture.dimensions))
-            yield self._laid(photo, homography, 0, near.negative, resembles=True)
+            yield self._laid(photo, thumbnail, homography, 0, near.negative, resembles=True)
+
+    def _thumbnail(self, photo: Registered) -> Grey | None:
+        """None when the photo was erased since it was proposed, or when its bytes are missing, which is counted."""
+        try:
+            return _grey(self._library.thumbnail(photo.thumbnail_sha256))
+        except LookupError:
+            self._missing += any(self._library.photos.numbered([photo.number]))
+            return None
 
     def _laid(
-        self, photo: Registered, homography: Floats, inliers: int, negative: bool = False, resembles: bool = False
-    ) -> Laid:
+        self, photo: Registered, thumbnail: Grey, homography: Floats, inliers: int, negative: bool = False,
+        resembles: bool = False,
+    ) -> Laid:  # fmt: skip
         onto = self._picture.dimensions
         shrunk = np.diag([self._grey.shape[1] / onto.width, self._grey.shape[0] / onto.height, 1])
-        thumbnail = _grey(self._library.thumbnail(photo.thumbnail_sha256))
         comparison = compare(thumbnail, self._grey, shrunk @ homography, _size(photo.dimensions), negative)
         return Laid(homography, photo.dimensions, onto, inliers, comparison, negative, resembles)
 

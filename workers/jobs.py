@@ -9,7 +9,7 @@ from functools import cache
 
 from rq.timeouts import JobTimeoutException
 
-from pipeline.errors import Conflict, Rejected, Unavailable
+from pipeline.errors import Conflict, Erased, Rejected, Unavailable
 from pipeline.record import Rejection, encode
 from pipeline.run import STAGES, advance
 from settings import load_settings
@@ -52,9 +52,18 @@ def _advance(services: Services, capture_id: str, token: str) -> int:
         services.captures.count_crash(capture_id)
         return RETRY_S
     except Exception:
-        log.exception("%s met a fault of ours", capture_id)
-        return RETRY_AFTER_FAULT_S
+        if not _is_erased(services, capture_id):  # then its bytes went while it was worked on
+            log.exception("%s met a fault of ours", capture_id)
+            return RETRY_AFTER_FAULT_S
     return 0
+
+
+def _is_erased(services: Services, capture_id: str) -> bool:
+    try:
+        services.captures.get(capture_id)
+    except Erased:
+        return True
+    return False
 
 
 def compare(loan: str, sha256: str, media_type: str, reply: str) -> None:

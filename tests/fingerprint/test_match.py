@@ -34,7 +34,7 @@ class Register:
 
     def add(self, image: Image.Image, content: bytes | None = None) -> str:
         self.count += 1
-        sha256 = hashlib.sha256(content or image.tobytes()).digest()
+        sha256 = self.services.blobs.put(content or image.tobytes()).sha256
         owner, records = f"owner{self.count}", self.services.captures
         capture_id = records.register(
             f"c{self.count}", owner, bytes(20), Request(Rights()), Asset(sha256, "image/png", 1)
@@ -213,6 +213,25 @@ def test_a_photo_that_is_gone_stops_matching_at_once(register: Register) -> None
     assert register.judge(half).kind == "original"
     assert register.judge(picture(1)).kind == "original"
     assert sa.inspect(register.services.database.engine).has_table("local_features")
+
+
+def test_a_photo_that_is_erased_while_it_is_compared_with_is_no_match(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = register.add(picture(1)), register.add(picture(1).resize((600, 450)))
+    read = register.services.blobs.read
+    erased: list[str] = []
+
+    def erasing(sha256: bytes, *more: int) -> Iterator[bytes]:
+        if not erased:
+            erased.append(mine)
+            register.services.erasures.erase(mine)
+            register.services.erasures.remove_blobs(mine)
+        return read(sha256, *more)
+
+    monkeypatch.setattr(register.services.blobs, "read", erasing)
+    assert [match.id for match in register.judge(picture(1).crop((0, 0, 700, 560))).matches] == [other]
+    assert erased == [mine]
 
 
 @pytest.mark.parametrize(
