@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ LOCAL_STEP_S = 0.02
 STEPS_S = (0.25, 0.5, 1.0, 2.0)  # between two questions to a chain that is not ours
 DEPLOY_WAIT_S = 300
 
+_ADDRESS = re.compile(r"https?://[!#-\[\]-~]+")  # printable ASCII without what JSON would have to escape
 _KNOWN_ALREADY = ("already known", "already imported", "already in mempool", "known transaction")
 _NONCE_USED = ("nonce too low", "nonce has already been used")
 
@@ -277,7 +279,10 @@ def deploy(rpc_url: str, key: bytes, wait_s: float = DEPLOY_WAIT_S, endpoint: st
     """Create the log contract on a chain that is not ours and return its address; `endpoint` as in `sign_deploy`.
 
     Raises Unavailable when it is in no block after `wait_s`; the message says what to look for before trying again.
+    Raises Rejected when the endpoint is no address.
     """
+    if endpoint and not _ADDRESS.fullmatch(endpoint):
+        raise Rejected(f"{endpoint!r} is no address: give one that begins with https:// and has no space or quote")
     chain = Chain(rpc_url, key, None, local=False)
     signed = chain.sign_deploy(chain.nonce(), endpoint)
     chain.send(signed.raw)

@@ -99,7 +99,13 @@ class Held:
         account = Web3().eth.account.from_key(key)
         nonce = int(self.node.ask("eth_getTransactionCount", account.address, "latest")["result"], 16)
         data = CALLS.encode_abi(function, list(values))
-        fields = {"type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "value": 0, "gas": 1_000_000}
+        fields: dict[str, Any] = {
+            "type": 2,
+            "chainId": self.chain.chain_id,
+            "nonce": nonce,
+            "value": 0,
+            "gas": 1_000_000,
+        }
         fields |= {"maxFeePerGas": 10**11, "maxPriorityFeePerGas": 0, "to": self.chain.contract, "data": data}
         signed = account.sign_transaction(fields)
         answer = self.node.ask("eth_sendRawTransaction", Web3.to_hex(signed.raw_transaction))
