@@ -48,12 +48,13 @@ class SparseLog:
     """A log of up to 2^64 leaves that are all alike but some: what is large is then computed once for its width."""
 
     def __init__(self, different: Iterable[int]) -> None:
-        self._different = sorted(different)
+        self.different = frozenset(different)
+        self._sorted = sorted(self.different)
 
     def mth(self, low: int, high: int) -> bytes:
         """MTH(D[low:high])."""
-        place = bisect_left(self._different, low)
-        if place == len(self._different) or self._different[place] >= high:
+        place = bisect_left(self._sorted, low)
+        if place == len(self._sorted) or self._sorted[place] >= high:
             return _alike(high - low)
         if high - low == 1:
             return leaf(low)

@@ -103,7 +103,7 @@ def test_it_takes_what_our_own_verifier_takes(held: Held, seed: int) -> None:
     chance = random.Random(seed)
     cases: list[Case] = []
     expected = []
-    for _ in range(400):
+    for _ in range(300):
         old, new, other = sorted(chance.sample(range(1, chance.choice((12, 300, MAX_SIZE))), 3))
         log = log_around(chance, old, new, other)
         proof = consistency_proof(chance.choice((old, old, new)), other, log.mth)
@@ -116,7 +116,7 @@ def test_it_takes_what_our_own_verifier_takes(held: Held, seed: int) -> None:
         except Rejected:
             expected.append("NotAnExtension")
     assert held.refusals(cases) == expected
-    assert 50 < expected.count("") < 350
+    assert 50 < expected.count("") < 250
 
 
 @rounds
@@ -149,7 +149,7 @@ def test_the_limits_of_64_bits(held: Held) -> None:
 def test_inclusion_is_what_our_own_verifier_says(held: Held, seed: int) -> None:
     chance = random.Random(seed)
     asked, expected = [], []
-    for _ in range(300):
+    for _ in range(200):
         size = min(any_size(chance), MAX_SIZE)
         index = chance.choice((0, size - 1, chance.randrange(size)))
         log = log_around(chance, index + 1, size)
@@ -167,7 +167,7 @@ def test_inclusion_is_what_our_own_verifier_says(held: Held, seed: int) -> None:
     answers = held.calls(asked)
     assert [answer == (1).to_bytes(32) for answer in answers] == expected
     assert {answer for answer in answers if answer != (1).to_bytes(32)} == {bytes(32)}
-    assert 300 <= expected.count(True) < 400  # a root is itself a leaf in a tree of one
+    assert 200 <= expected.count(True) < 300  # a root is itself a leaf in a tree of one
 
 
 def _included(digest: bytes, index: int, proof: list[bytes], size: int, root: bytes) -> bool:
