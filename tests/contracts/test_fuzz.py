@@ -76,6 +76,21 @@ def test_every_extension_is_taken_and_what_is_damaged_is_not(held: Held, seed: i
 
 
 @rounds
+def test_a_fork_is_refused_with_its_own_right_proof(held: Held, seed: int) -> None:
+    """The writer's own attack: a log of which one old leaf is another, consistent in itself. A new leaf may be any."""
+    chance = random.Random(seed)
+    cases: list[Case] = []
+    for _ in range(200):
+        old, new = two_sizes(chance)
+        log = log_around(chance, old, new)
+        state = holding(old, log.mth(0, old))
+        for changed in (chance.randrange(old), old - 1, 0, chance.randrange(old, new)):
+            fork = SparseLog(log.different ^ {changed})
+            cases.append((state, (new, fork.mth(0, new), consistency_proof(old, new, fork.mth))))
+    assert held.refusals(cases) == ["NotAnExtension", "NotAnExtension", "NotAnExtension", ""] * 200
+
+
+@rounds
 def test_no_hash_of_a_proof_can_be_touched(held: Held, seed: int) -> None:
     chance = random.Random(~seed)
     for _ in range(5):
