@@ -122,7 +122,7 @@ def test_it_takes_what_our_own_verifier_takes(held: Held, seed: int) -> None:
         old, new, other = sorted(chance.sample(range(1, chance.choice((12, 300, MAX_SIZE))), 3))
         log = log_around(chance, old, new, other)
         proof = consistency_proof(chance.choice((old, old, new)), other, log.mth)
-        said = chance.choice((other, other, other - 1, new))
+        said = chance.choice((other, other, other - 1, new, min(other + chance.randrange(1, other), MAX_SIZE)))
         roots = log.mth(0, old), log.mth(0, chance.choice((other, other, said)))
         cases.append((holding(old, roots[0]), (max(said, old + 1), roots[1], proof)))
         try:
@@ -132,6 +132,39 @@ def test_it_takes_what_our_own_verifier_takes(held: Held, seed: int) -> None:
             expected.append("NotAnExtension")
     assert held.refusals(cases) == expected
     assert 50 < expected.count("") < 250
+
+
+@rounds
+def test_a_root_is_not_taken_at_another_size_than_its_own(held: Held, seed: int) -> None:
+    """A proof that is cut short or too long, and the root to which it then leads."""
+    chance = random.Random(seed)
+    cases: list[Case] = []
+    for _ in range(200):
+        old, new, other = sorted(chance.sample(range(1, 1 << chance.randrange(4, 63)), 3))
+        log = log_around(chance, old, other)
+        state = holding(old, log.mth(0, old))
+        for told, true in ((other, new), (new, other), (2 * other, other)):
+            if told.bit_length() != true.bit_length():  # else the proof may be the same
+                cases.append((state, (told, log.mth(0, true), consistency_proof(old, true, log.mth))))
+        cases.append((state, (other, log.mth(0, old), [])))
+    assert len(cases) > 400
+    assert set(held.refusals(cases)) == {"NotAnExtension"}
+
+
+@rounds
+def test_inclusion_is_not_proved_at_another_size_than_the_roots(held: Held, seed: int) -> None:
+    chance = random.Random(seed)
+    asked = []
+    for _ in range(200):
+        size = chance.randrange(2, 1 << chance.randrange(2, 62))
+        index = chance.randrange(size)
+        log = log_around(chance, index + 1, size)
+        for told in (2 * size, max(index + 1, size // 2)):
+            if told.bit_length() != size.bit_length():
+                state, proof = holding(told, log.mth(0, size)), inclusion_proof(index, size, log.mth)
+                asked.append(held.asking("verifyInclusion", log.mth(index, index + 1), index, told, proof, state=state))
+    assert len(asked) > 200
+    assert set(held.calls(asked)) == {_word(0)}
 
 
 @rounds
