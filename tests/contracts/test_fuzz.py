@@ -11,7 +11,7 @@ import pytest
 from ledger.tree import MAX_SIZE, verify_consistency, verify_inclusion
 from pipeline.errors import Rejected
 from tests.chain_fixture import Node, shared_node
-from tests.contracts.brute_force import SparseLog, consistency_proof, inclusion_proof, leaf
+from tests.contracts.brute_force import SparseLog, consistency_proof, inclusion_proof, leaf, node
 from tests.contracts.held import Held, Offer, State, damaged, flipped, holding
 
 __all__ = ["shared_node"]
@@ -238,6 +238,18 @@ def test_no_hash_of_an_inclusion_proof_can_be_touched(held: Held, seed: int) -> 
         wrong = damaged(proof, chance)
         asked = [held.asking("verifyInclusion", digest, index, size, other, state=state) for other in wrong]
         assert set(held.calls(asked)) == {_word(0)}
+
+
+def test_a_proof_that_begins_below_where_it_must(held: Held) -> None:
+    """One level lower down the old tree's right edge, and one hash longer: without the check of the length it held."""
+    log = SparseLog(range(8))
+    left, fifth, sixth, any_hash = log.mth(0, 4), leaf(4), leaf(5), b"\1" * 32
+    state = holding(6, node(left, node(fifth, sixth)))
+    forged = node(left, node(fifth, node(sixth, any_hash)))
+    assert held.refusals([(state, (7, forged, [sixth, any_hash, fifth, left]))]) == ["NotAnExtension"]
+    # A log of two, whose second leaf is an inner node in truth.
+    state, below = holding(2, node(left, node(fifth, sixth))), [fifth, left]
+    assert held.calls([held.asking("verifyInclusion", sixth, 1, 2, below, state=state)]) == [_word(0)]
 
 
 def test_an_inner_node_is_no_leaf(held: Held) -> None:
