@@ -72,7 +72,7 @@ golden: setup-dev
 contracts: setup-dev
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" node contracts/build.mjs
 
-## make fuzz-contract  thousands of times more random sizes, proofs and transactions; ROUNDS=25, about 15 s each
+## make fuzz-contract  many times more random sizes, proofs and transactions; ROUNDS=25, about 15 s each
 fuzz-contract: setup-dev
 	@FUZZ_ROUNDS=$(or $(ROUNDS),25) $(BIN)/python -m pytest tests/contracts/test_fuzz.py tests/contracts/test_invariants.py
 
