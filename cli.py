@@ -165,8 +165,11 @@ def chain() -> None:
 
 
 @chain.command("deploy")
+@click.option(
+    "--endpoint", default="", metavar="URL", help="C2PA soft binding service that the contract names for ever."
+)
 @_explained
-def chain_deploy() -> None:
+def chain_deploy(endpoint: str) -> None:
     """Deploy the log contract on CAPTURE_CHAIN_URL with CAPTURE_CHAIN_KEY_FILE and print its address."""
     from ledger.accounts import read_or_make_key
     from ledger.chain import deploy
@@ -174,7 +177,7 @@ def chain_deploy() -> None:
     settings = _settings()
     if settings.chain_url is None or settings.chain_key_file is None:
         raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
-    click.echo(deploy(settings.chain_url, read_or_make_key(settings.chain_key_file)))
+    click.echo(deploy(settings.chain_url, read_or_make_key(settings.chain_key_file), endpoint=endpoint))
 
 
 @main.command()
