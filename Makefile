@@ -5,7 +5,8 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor golden contracts lock clean
+.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor golden contracts \
+  fuzz-contract gas-contract lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -75,6 +76,14 @@ golden: setup-dev
 ## make contracts  compile contracts/ again
 contracts: setup-dev
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" node contracts/build.mjs
+
+## make fuzz-contract  many times more random sizes, proofs and transactions; ROUNDS=25, about 15 s each
+fuzz-contract: setup-dev
+	@FUZZ_ROUNDS=$(or $(ROUNDS),25) $(BIN)/python -m pytest tests/contracts/test_fuzz.py tests/contracts/test_invariants.py
+
+## make gas-contract  measure the contract's gas again: writes contracts/gas.json, which a test compares
+gas-contract: setup-dev
+	@$(BIN)/python -m tests.contracts.gas
 
 ## make lock       choose versions anew for requirements*.txt
 lock: setup

@@ -165,8 +165,11 @@ def chain() -> None:
 
 
 @chain.command("deploy")
+@click.option(
+    "--endpoint", default="", metavar="URL", help="C2PA soft binding service that the contract names for ever."
+)
 @_explained
-def chain_deploy() -> None:
+def chain_deploy(endpoint: str) -> None:
     """Deploy the log contract on CAPTURE_CHAIN_URL with CAPTURE_CHAIN_KEY_FILE and print its address."""
     from ledger.accounts import read_or_make_key
     from ledger.chain import deploy
@@ -174,27 +177,18 @@ def chain_deploy() -> None:
     settings = _settings()
     if settings.chain_url is None or settings.chain_key_file is None:
         raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
-    click.echo(deploy(settings.chain_url, read_or_make_key(settings.chain_key_file)))
+    click.echo(deploy(settings.chain_url, read_or_make_key(settings.chain_key_file), endpoint=endpoint))
 
 
 @main.command()
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Where it keeps its key and one checkpoint a log. Never start with an older copy.")  # fmt: skip
+@click.option("--log", "logs", multiple=True, required=True,
+              help="The verifier key of a log, or a file with one a line; may be repeated.")  # fmt: skip
 @click.option("--listen", default="127.0.0.1:8100", show_default=True, help="Address and port; TLS is a proxy's work.")
-@click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Where it keeps its key and one checkpoint a log. Never start again with an older copy of it.",
-)
-@click.option(
-    "--log",
-    "logs",
-    multiple=True,
-    required=True,
-    help="The verifier key of a log, or a file with one a line; may be repeated.",
-)
 @click.option("--name", help="The witness's name, a URL without scheme; kept from the first start on.")
 @_explained
-def witness(listen: str, home: Path, logs: tuple[str, ...], name: str | None) -> None:  # fmt: skip
+def witness(home: Path, logs: tuple[str, ...], listen: str, name: str | None) -> None:
     """Run a witness: cosign checkpoints of these logs, as long as each extends the one before."""
     from ledger.witness_server import main as run
 
@@ -206,37 +200,17 @@ def witness(listen: str, home: Path, logs: tuple[str, ...], name: str | None) ->
 @click.option("--key", required=True, help="The log's verifier key, or a file that holds it.")
 @click.option("--rpc", required=True, help="A node of the chain that the log is anchored on.")
 @click.option("--contract", required=True, help="The log contract's address.")
-@click.option(
-    "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("capture-monitor.json"),
-    show_default=True,
-    help="What was seen; keep it between starts.",
-)
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), default=Path("capture-monitor.json"),
+              show_default=True, help="What was seen; keep it between starts.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Look once and exit: 0 all is well, 3 something is late, 4 a fork.")
-@click.option(
-    "--deadline",
-    "deadline_s",
-    type=click.FloatRange(0),
-    default=600,
-    show_default=True,
-    help="Seconds in which a checkpoint must be on the chain, and a root on the chain in the log.",
-)
-@click.option(
-    "--interval",
-    "interval_s",
-    type=click.FloatRange(0.1),
-    default=10,
-    show_default=True,
-    help="Seconds between two looks.",
-)
+@click.option("--deadline", "deadline_s", type=click.FloatRange(0), default=600, show_default=True,
+              help="Seconds until a checkpoint is on the chain, and a root on the chain in the log.")  # fmt: skip
+@click.option("--interval", "interval_s", type=click.FloatRange(0.1), default=10, show_default=True,
+              help="Seconds between two looks.")  # fmt: skip
 @click.option("--from-block", type=click.IntRange(0), help="Check all roots since this block; else those from now on.")
 @click.option("--metrics-listen", help="Serve Prometheus metrics at this address and port.")
-@click.option(
-    "--metrics-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write Prometheus metrics to this file after each look.",
-)
+@click.option("--metrics-file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write Prometheus metrics to this file after each look.")  # fmt: skip
 @_explained
 def monitor(**options: Any) -> None:
     """Follow a log and its contract from outside: one line an event, exit status 4 and evidence when it forks."""

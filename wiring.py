@@ -1,5 +1,6 @@
 """Which engine answers for which port: settings become services. The only place that picks engines."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Signed, SigningOrder
-from pipeline.record import Credentials, Fingerprint, Rights, Verdict
+from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
 from settings import Engines, Settings, worker_name
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
 from store.database import Database
+from store.erasure import Erasures, Grave
 from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
 from store.local_features import LocalFeatures
@@ -51,7 +53,12 @@ class Services:
 
     @cached_property
     def captures(self) -> CaptureRecords:
-        return CaptureRecords(self.database)
+        # Asked when there is a fact to commit, so that a process that forks need not open the blob store.
+        return CaptureRecords(self.database, lambda sha256: self.blobs.has(sha256))
+
+    @cached_property
+    def erasures(self) -> Erasures:
+        return Erasures(self.database, lambda sha256: self.blobs.remove(sha256))
 
     @cached_property
     def keys(self) -> ApiKeys:
@@ -162,7 +169,7 @@ class Services:
         for name in ("database", "bell"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
-        for name in ("captures", "keys", "log", "index", "points", "domains"):
+        for name in ("captures", "erasures", "keys", "log", "index", "points", "domains"):
             self.__dict__.pop(name, None)
 
 
@@ -217,3 +224,12 @@ class Domains:
 
         written = statement(**words)  # type: ignore[arg-type]
         return written, leaf_digest(written)
+
+    def tombstone(self, grave: Grave) -> Leaf:
+        from ledger.leaf import leaf_digest, tombstone
+
+        words = tombstone(
+            salt=secrets.token_bytes(32), leaf=grave.leaf, position=grave.position, capture_id=grave.capture_id,
+            owner=grave.owner_address, erased_at=grave.erased_at,
+        )  # fmt: skip
+        return Leaf(statement=words, digest=leaf_digest(words))

@@ -37,6 +37,11 @@ def caller() -> ApiKey:
     return found
 
 
+def has_caller() -> bool:
+    """Whether this request came with a key: the public pages are for everybody."""
+    return "caller" in g
+
+
 def may_see(owner: str, owner_only: bool) -> bool:
     """Owners see their own captures; reviewers see all but what is the owner's alone; admins see everything."""
     key = caller()

@@ -13,12 +13,12 @@ from flask import Blueprint, Response, request, stream_with_context, url_for
 from capture_api import metrics
 from capture_api.auth import caller, may_see, needs
 from capture_api.body import Upload, open_incoming, request_digest, take_upload
-from capture_api.problems import problem, render
+from capture_api.problems import gone, problem, render
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
 from ledger.bundle import pieces, write_bundle
 from ledger.receipt import receipt as make_receipt
-from pipeline.errors import Rejected
+from pipeline.errors import Erased, Rejected, Unavailable
 from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
 from rights.terms import parse_rights, terms_document
 
@@ -47,6 +47,14 @@ def register() -> Response:
 def show(capture_id: str) -> Response:
     """The capture."""
     return json_answer(capture_json(own(capture_id)))
+
+
+@captures.delete("/<capture_id>")
+@needs("capture")
+def erase(capture_id: str) -> Response:
+    """Erase the capture: nobody gets at it from here on, and its bytes are off the disk within seconds."""
+    services().erasures.erase(own(capture_id, owner_only=True).id)
+    return json_answer({"id": capture_id, "status": "erased"}, 202)
 
 
 @captures.get("/<capture_id>/events")
@@ -117,7 +125,11 @@ def bundle(capture_id: str) -> Response:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
     certificates = here.identity.chain_pem + here.identity.root_pem
     suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
-    write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+    try:
+        write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
+        file.close()
+        raise Unavailable(f"the bytes of {request.path}") from missing
     answer = Response(pieces(file), mimetype="application/zip")
     answer.call_on_close(file.close)
     answer.headers |= {
@@ -142,9 +154,13 @@ def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Respons
     if etag in request.if_none_match:
         return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": cache})
     blobs = services().blobs
-    answer = Response(blobs.read(sha256), mimetype=media_type)
+    try:
+        size, chunks = blobs.size(sha256), blobs.read(sha256)
+    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
+        raise Unavailable(f"the bytes of {request.path}") from missing
+    answer = Response(chunks, mimetype=media_type)
     answer.headers |= {
-        "Content-Length": str(blobs.size(sha256)),
+        "Content-Length": str(size),
         "ETag": f'"{etag}"',
         "Cache-Control": cache,
         "X-Content-Type-Options": "nosniff",
@@ -201,7 +217,11 @@ def _events(capture_id: str) -> Iterator[str]:
     sent, silent = 0, 0
     statuses = {name: status for name, _, status in FACTS} | {"rejection": "rejected"}
     for _ in watch().changes(STREAM_S):
-        capture = services().captures.get(capture_id)
+        try:
+            capture = services().captures.get(capture_id)
+        except Erased:
+            yield _event(sent + 1, "end", {"status": "erased"})
+            return
         names = list(capture.facts)[sent:]
         for name in names:
             sent += 1
@@ -230,11 +250,21 @@ def own(capture_id: str, owner_only: bool = False) -> Capture:
     """The capture, when the caller may see it; raises Problem, the same for one that is not there."""
     try:
         capture = services().captures.get(capture_id)
+    except Erased as erased:
+        raise _erased(erased, owner_only) from None
     except LookupError:
         raise unknown(capture_id) from None
     if not may_see(capture.owner, owner_only):
         raise unknown(capture_id)  # the same answer: whether another's capture exists is not told
     return capture
+
+
+def _erased(erased: Erased, owner_only: bool) -> Exception:
+    """The problem of an erased capture, with its tombstone, for those who might have seen the capture."""
+    if not may_see(erased.owner, owner_only):
+        return unknown(erased.capture_id)
+    entry = ("leaf", "inclusion", "anchor") if "leaf" in erased.facts else ()
+    return gone(erased, tombstone={name: fact_json(erased.facts.get(name)) for name in entry} or None)
 
 
 def unknown(capture_id: str) -> Exception:

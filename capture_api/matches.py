@@ -2,11 +2,12 @@
 
 from flask import Blueprint, Response
 
-from capture_api.auth import needs
+from capture_api.auth import may_see, needs
 from capture_api.captures import not_yet, own, unknown
-from capture_api.problems import problem
+from capture_api.problems import gone, problem
 from capture_api.render import picture_may_be_seen
 from capture_api.services import services
+from pipeline.errors import Erased
 from pipeline.record import Capture
 
 matches = Blueprint("matches", __name__, url_prefix="/v1/captures/<capture_id>/matches")
@@ -42,10 +43,12 @@ def thumbnail(capture: Capture) -> bytes:
 
 
 def _seen(other: str) -> Capture:
-    """The matched capture. The same problem when it is gone and when the caller may not look at it."""
+    """The matched capture. The same problem when it is not there and when the caller may not look at it."""
     try:
         capture = services().captures.get(other)
-    except LookupError:
+    except LookupError as missing:
+        if isinstance(missing, Erased) and (missing.published or may_see(missing.owner, owner_only=False)):
+            raise gone(missing) from None
         raise unknown(other) from None
     if not picture_may_be_seen(capture):
         raise unknown(other)

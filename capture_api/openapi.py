@@ -47,7 +47,7 @@ _RECEIPT = ("version", "capture", "statement", "leaf", "inclusion", "checkpoint"
 _BYTES: dict[str, Any] = {}
 _JSON = "application/json"
 _CAPTURE = (_JSON, _ref("Capture"))
-_OWN = ("no-key", "not-allowed", "not-found")
+_OWN = ("no-key", "not-allowed", "not-found", "erased")
 _UPLOAD_PROBLEMS = ("empty-upload", "wrong-digest", "malformed-request", "upload-cut-off", "no-key", "not-allowed",
                     "no-length", "too-large", "wrong-media-type", "rejected", "unavailable")  # fmt: skip
 _PHOTO = {media_type: {"schema": _BYTES} for media_type in TYPES}
@@ -69,6 +69,9 @@ CALLS = (
                   "when the body is the photo itself"), _DIGEST),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": _JSON}}}}),
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
+    Call("delete", "/v1/captures/{id}",
+         "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
+         "keeps the entry's digest and gets a tombstone. Again: 410.", {202: (_JSON, {"type": "object"})}, _OWN, (ID,)),
     Call("get", "/v1/captures/{id}/events",
          "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
          "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
@@ -109,9 +112,9 @@ CALLS = (
           {"name": "place", "in": "path", "required": True, "schema": {"type": "string"},
            "description": "such as 000, x001/234 or 000.p/7"}), key=False),
     Call("get", "/a/{id}", "The public identifier of a published capture: a page, or JSON when asked for.",
-         {200: ("text/html", {"type": "string"})}, ("not-found",), (ID,), key=False),
+         {200: ("text/html", {"type": "string"})}, ("not-found", "erased"), (ID,), key=False),
     Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", _BYTES)},
-         ("not-found", "not-there-yet"), (ID,), key=False),
+         ("not-found", "not-there-yet", "erased"), (ID,), key=False),
     Call("get", "/verify", "The page that compares a photo with all that are registered.",
          {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
@@ -135,7 +138,9 @@ _MATCH = {
         "kind": {"enum": list(typing.get_args(MatchKind)),
                  "description": "shares_region and same_scene are for a person to judge and accuse nobody"},
         "score": _PART | {"description": "how much of what can be compared agrees; it is no probability"},
-        "distance": _COUNT | {"description": "bits that differ between the whole pictures, of evidence.bits"},
+        "distance": {"anyOf": [_COUNT, {"type": "null"}],
+                     "description": "bits that differ between the whole pictures, of evidence.bits; null when the "
+                     "other photo is another's and not published"},
         "means": {"type": "string", "description": "the kind in plain words"},
         "checked": {"type": "string", "description": "what was compared, and what came of it, in plain words"},
         "evidence": _ref("Evidence"),

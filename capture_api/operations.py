@@ -64,7 +64,11 @@ class _Now:
             queue.add_metric([name], services().bell.length(name))
         newest = services().log.newest()
         size = GaugeMetricFamily("capture_log_size", "Leaves in the log", value=newest[0] if newest else 0)
-        return [captures, queue, size]
+        witnessed = GaugeMetricFamily(
+            "capture_log_witnessed_size", "Leaves in the newest checkpoint that a witness cosigned",
+            value=services().log.witnessed_size() or 0,
+        )  # fmt: skip
+        return [captures, queue, size, witnessed]
 
 
 def _state(check: Callable[[], object]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from pipeline.errors import Conflict, Rejected, Unavailable
+from pipeline.errors import Conflict, Erased, Rejected, Unavailable
+from pipeline.record import encode
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is no such thing here"),
     "not-there-yet": (404, "This does not exist yet"),
     "wrong-method": (405, "This address does not take that method"),
+    "erased": (410, "This capture was erased"),
     "conflict": (409, "This contradicts what is already known"),
     "no-length": (411, "The length of the upload is needed"),
     "too-large": (413, "The upload is too large"),
@@ -46,6 +48,14 @@ def problem(type_: str, detail: str, **more: Any) -> Problem:
     """A problem of a known type. Its detail names the fact and says what to do next."""
     status, title = TYPES[type_]
     return Problem(status, type_, title, detail, **more)
+
+
+def gone(erased: Erased, **more: Any) -> Problem:
+    """The problem of a capture that was erased: when, and what that means."""
+    moment = encode(erased.erased_at)
+    detail = (f"Its owner had it erased at {moment}. Receipts that were given out still verify: the log keeps the "
+              "entry, a digest that tells nothing. Register the photo again to have a new capture.")  # fmt: skip
+    return problem("erased", detail, erased_at=moment, **more)
 
 
 def render(found: Problem) -> Response:
@@ -65,6 +75,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, render)
     app.register_error_handler(Rejected, lambda error: render(problem("rejected", str(error))))
     app.register_error_handler(Conflict, lambda error: render(problem("conflict", str(error))))
+    app.register_error_handler(Erased, lambda error: render(gone(error)))  # in the middle of a request for it
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _internal)

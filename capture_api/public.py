@@ -9,10 +9,11 @@ from capture_api.body import TYPES
 from capture_api.captures import blob_answer
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
-from capture_api.problems import Problem, problem
+from capture_api.problems import Problem, gone, problem
 from capture_api.render import fact_json, match_json, match_links
 from capture_api.services import services
 from capture_api.words import MEANS
+from pipeline.errors import Erased
 from pipeline.record import Capture, Verdict, encode
 from rights.terms import PRESETS, licence_url
 from settings import MAX_UPLOAD_BYTES
@@ -43,10 +44,10 @@ def page(capture_id: str) -> Response:
     wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     try:
         capture = _published(capture_id)
-    except Problem as unknown:
+    except Problem as why:
         if wants_json:
             raise
-        return Response(render_template("not_found.html", title=unknown.title, sentence=unknown.detail), 404)
+        return Response(render_template("not_found.html", title=why.title, sentence=why.detail), why.status)
     view = open_json(capture)
     if wants_json:
         answer = Response(json.dumps(view), mimetype="application/json")
@@ -107,7 +108,9 @@ def _open_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
 def _published(capture_id: str) -> Capture:
     try:
         capture = services().captures.get(capture_id)
-    except LookupError:
+    except LookupError as missing:
+        if isinstance(missing, Erased) and missing.published:
+            raise gone(missing) from None
         capture = None
     if capture is None or not capture.request.published:
         raise problem("not-found", "There is no published capture here. Its owner may have kept it private.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, url_for
 
-from capture_api.auth import may_see
+from capture_api.auth import has_caller, may_see
 from capture_api.services import services
 from capture_api.words import MEANS, checked
 from ledger.promise import promise
@@ -58,7 +58,7 @@ def match_json(match: Match, links: dict[str, str]) -> dict[str, Any]:
         "id": match.id,
         "kind": match.kind,
         "score": match.score_ppm / 1_000_000,
-        "distance": match.distance,
+        "distance": match.distance if links else None,  # asked often enough, distances would tell the whole code
         "means": MEANS[match.kind],
         "checked": checked(match),
         "evidence": _evidence_json(match.evidence),
@@ -69,6 +69,8 @@ def match_json(match: Match, links: dict[str, str]) -> dict[str, Any]:
 def match_links(other_id: str, capture_id: str | None = None) -> dict[str, str]:
     """Where a matched capture may be looked at: nowhere, when it is another's that is not published.
 
+    Whoever may look at it is told the distance of the whole codes too.
+
     The evidence is of the pair, for the caller with a key: without `capture_id` there is none.
     """
     try:
@@ -76,6 +78,8 @@ def match_links(other_id: str, capture_id: str | None = None) -> dict[str, str]:
     except LookupError:
         return {}
     found = {}
+    if has_caller() and may_see(other.owner, owner_only=False):
+        found["self"] = url_for("captures.show", capture_id=other_id)
     if other.request.published:
         found["public"] = url_for("public.page", capture_id=other_id)
         if "manifest" in other.facts:

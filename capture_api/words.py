@@ -28,11 +28,16 @@ def checked(match: Match) -> str:
     if match.kind == "exact_copy":
         return "Every byte is the same."
     alignment = match.evidence.alignment
-    return " ".join([_aligned(alignment) if alignment else _whole(match), *_changes(match)])
+    detailed = alignment and alignment.windows
+    return " ".join([_aligned(alignment) if alignment and detailed else _whole(match), *_changes(match)])
 
 
 def _whole(match: Match) -> str:
-    return f"Compared as whole pictures: {match.distance} of {match.evidence.bits} bits of their fingerprints differ."
+    blurred = "There is too little detail to compare window by window; light and dark agree. "
+    return (
+        f"{blurred if match.evidence.alignment else ''}"
+        f"Compared as whole pictures: few of the {match.evidence.bits} bits of their fingerprints differ."
+    )
 
 
 def _aligned(alignment: Alignment) -> str:

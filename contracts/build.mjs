@@ -8,6 +8,7 @@ const here = new URL(".", import.meta.url);
 const settings = {
   evmVersion: "paris", // no PUSH0: runs on every EVM chain that is still alive
   metadata: { appendCBOR: false, bytecodeHash: "none" },
+  viaIR: true,
   optimizer: { enabled: true, runs: 1_000_000 }, // deployed once, called for ever
 };
 const wanted = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"];

@@ -56,6 +56,9 @@ class BandIndex:
         """Make the database's index of bands if it is not there: the database keeps it whole by itself."""
         self._prepare()
 
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Nothing is kept here of what the database deleted."""
+
     def _prepare(self) -> None:
         if not self._prepared:
             self._rows.prepare(BAND_PLACES)

@@ -13,6 +13,8 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,6 +96,30 @@ class Bands:
         younger = within(file.words, rows, codes, radius, first=table.rows)
         return best_first(older + younger)
 
+    @contextmanager
+    def locked(self, wait: bool = True) -> Iterator[None]:
+        """One writer among all processes. Raises BlockingIOError when there is another and nobody is to wait."""
+        descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
+        finally:
+            os.close(descriptor)
+
+    def forget(self, numbers: Sequence[int], version: int, new_version: int) -> None:
+        """Under the lock: take the rows of these numbers out, a code can be read off the keys under which it stands.
+
+        The file of codes changes its version, so that every process lets go of the table that it has mapped.
+        """
+        fresh = self._path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)  # of a making that was killed
+        table = _opened(self._path)
+        if table and table.version == version:
+            _write_without(fresh, table, np.array(numbers, np.uint32) - 1, new_version)
+            fresh.replace(self._path)
+        else:
+            self._path.unlink(missing_ok=True)  # it is of an older file, and would be made anew
+
     def _current(self, file: CodeFile) -> Table | None:
         """The table of this file, made anew when a fifth of its rows is not in it; None while another makes it."""
         if not _covers(self._table, file):
@@ -103,17 +129,14 @@ class Bands:
         return self._table if self._table and self._table.version == file.version else None
 
     def _make(self, file: CodeFile) -> None:
-        descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fresh = self._path.with_suffix(".new")
-            fresh.touch(mode=0o600)
-            _write(fresh, file, file.version, file.length)
-            self._table = _opened(fresh.replace(self._path))
+            with self.locked(wait=False):
+                fresh = self._path.with_suffix(".new")
+                fresh.touch(mode=0o600)
+                _write(fresh, file, file.version, file.length)
+                self._table = _opened(fresh.replace(self._path))
         except BlockingIOError:
             pass  # another makes it; until then the scan answers
-        finally:
-            os.close(descriptor)
 
 
 def _covers(table: Table | None, file: CodeFile) -> bool:
@@ -144,6 +167,20 @@ def _write(path: Path, file: CodeFile, version: int, length: int) -> None:
             begins[band * KEYS + 1 : (band + 1) * KEYS + 1] = np.bincount(keys, minlength=KEYS)
         out.seek(0)
         out.write(_HEADER.pack(version, length, len(kept)).ljust(_PAGE, b"\0") + np.cumsum(begins).tobytes())
+
+
+def _write_without(path: Path, table: Table, rows: npt.NDArray[np.uint32], version: int) -> None:
+    """Write the table as of another version, without these rows. Those that are flat are not in it anyway."""
+    size = max(1, len(table.members) // BANDS)
+    bands = [table.members[start : start + size] for start in range(0, len(table.members), size)]
+    gone = [start * size + np.flatnonzero(np.isin(band, rows)) for start, band in enumerate(bands)]
+    begins = table.begins - np.searchsorted(np.concatenate([*gone, np.zeros(0, np.int64)]), table.begins)
+    path.touch(mode=0o600)
+    with path.open("wb") as out:
+        header = _HEADER.pack(version, table.rows, int(begins[-1]) // BANDS)
+        out.write(header.ljust(_PAGE, b"\0") + begins.tobytes())
+        for band in bands:
+            out.write(band[~np.isin(band, rows)].tobytes())
 
 
 def _near(file: CodeFile, candidates: Rows, codes: bytes, radius: int) -> list[Hit]:

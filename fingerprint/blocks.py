@@ -67,16 +67,21 @@ class Block:
         return begin, self.starts[cells + 1] - begin
 
 
-def write(path: Path, first: int, last: int, witness: int, sources: Sequence[tuple[int, Block]]) -> None:
-    """Merge blocks, each with what its numbers grow by, into one file that is there whole or not at all."""
-    lengths = sum(np.diff(block.starts).astype(np.int64) for _, block in sources)
+def write(
+    path: Path, first: int, last: int, witness: int, sources: Sequence[tuple[int, Block]], without: Sequence[int] = ()
+) -> None:
+    """Merge blocks, each with what its numbers grow by, into one file that is there whole or not at all.
+
+    `without`: numbers whose points are left out.
+    """
+    lengths = sum(_lengths(block, without) for _, block in sources)
     starts = np.concatenate(([0], np.cumsum(lengths)))
     count = int(starts[-1])
     fresh = path.with_suffix(".new")
     with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(_HEADER.pack(_MAGIC, first, last, count, witness).ljust(64, b"\0"))
         file.write(starts.astype("<u4").tobytes())
-        for at, part in _merged(sources, starts):
+        for at, part in _merged(sources, starts, without):
             for column, offset in zip(_arrays(part), _offsets(count, at), strict=True):
                 file.seek(offset)
                 file.write(np.ascontiguousarray(column).tobytes())
@@ -93,15 +98,31 @@ def in_memory(first: int, last: int, cells: npt.NDArray[np.uint16], columns: Col
     return Block(first, last, 0, starts, columns.take(order))
 
 
-def _merged(sources: Sequence[tuple[int, Block]], starts: npt.NDArray[np.int64]) -> Iterator[tuple[int, Columns]]:
+def _lengths(block: Block, without: Sequence[int]) -> npt.NDArray[np.int64]:
+    """How many points each cell has, without those of these numbers."""
+    lengths = np.diff(block.starts).astype(np.int64)
+    for at in range(0, len(block.columns.number) if without else 0, SLICE):
+        gone = at + np.flatnonzero(~_kept(block, slice(at, at + SLICE), without))
+        lengths -= np.bincount(np.searchsorted(block.starts, gone, "right") - 1, minlength=CELLS)
+    return lengths
+
+
+def _kept(block: Block, rows: slice, without: Sequence[int]) -> npt.NDArray[np.bool_]:
+    return ~np.isin(block.columns.number[rows] + np.int64(block.first), np.array(without, np.int64))
+
+
+def _merged(
+    sources: Sequence[tuple[int, Block]], starts: npt.NDArray[np.int64], without: Sequence[int]
+) -> Iterator[tuple[int, Columns]]:
     """The points of all blocks by cell, in slices: how many came before, and the slice."""
     for low, high in _slices(starts):
         parts, cells = [], []
         for shift, block in sources:
             rows = slice(int(block.starts[low]), int(block.starts[high]))
-            part = block.columns.take(rows)
+            kept = np.flatnonzero(_kept(block, rows, without))
+            part = block.columns.take(rows).take(kept)
             parts.append(Columns(part.code, part.number + np.uint32(shift), part.angle, part.size))
-            cells.append(np.repeat(np.arange(low, high), np.diff(block.starts[low : high + 1])))
+            cells.append(np.repeat(np.arange(low, high), np.diff(block.starts[low : high + 1]))[kept])
         order = np.argsort(np.concatenate(cells), kind="stable")
         joined = (np.concatenate(each) for each in zip(*map(_arrays, parts), strict=True))
         yield int(starts[low]), Columns(*joined).take(order)

@@ -14,12 +14,13 @@ _ZOOMS = 16  # bins of an octave; more than eight octaves either way do not occu
 def ranked(hits: Hits, probes: Probes, limit: int) -> list[tuple[int, float]]:
     """The numbers of the photos with the most votes, best first, each with its votes.
 
-    A pair of points votes the more the nearer its codes are, and the less the more photos its point resembles. Of a
-    photo's votes those count that agree within a bin of turn and zoom: those of the same thing seen twice do.
+    A pair of points votes the more the nearer its codes are. What a point says is shared among those that it resembles:
+    else a page's frame, in a hundred registered pages, would outvote the photo on it. Of a photo's votes those count
+    that agree within a bin of turn and zoom: those of the same thing seen twice do.
     """
     if not len(hits.asked):
         return []
-    weight = (1 - hits.distance / (MAX_DISTANCE + 1)) / np.sqrt(np.bincount(hits.asked)[hits.asked])
+    weight = (1 - hits.distance / (MAX_DISTANCE + 1)) / np.bincount(hits.asked)[hits.asked]
     numbers, photo = np.unique(hits.number, return_inverse=True)
     closer = np.argsort(-np.bincount(photo, weight), kind="stable")[:_CLOSER]
     place = np.full(len(numbers), -1)

@@ -20,9 +20,7 @@ REGION_INLIERS, REGION_WINDOWS = 18, 15  # in common, to be shown to a person: c
 PHOTO_EVENNESS, DRAWN_EVENNESS = 0.35, 0.6  # likewise: from a photo to a page
 SHADED, UNSHADED = 0.5, 0.2  # likewise: a copy of which much is covered has 0.29 at least (docs/accuracy.md)
 HALF = 0.5  # of the picture and of the photo: a patch that is less of both is likelier a template's
-PARALLAX = (
-    0.7  # px of unrest, of 256: copies with as many points have 0.63 at most, bursts from a moving hand up to 1.2
-)
+PARALLAX = 0.55  # px of unrest, of 256: copies have 0.45 at most, lens corrections among them; bursts up to 0.8
 STRANGE = 1.5  # times what agrees may be new: a banner across an evening sky is also across a dog
 PARALLAX_SIDE = 200  # px: a small inset is blurred, and its windows agree here and there
 WHOLE = 0.7  # of a picture's area: a copy of the whole
@@ -113,7 +111,7 @@ def _is_sure(laid: Laid) -> bool:
     """
     found, photographic = laid.comparison, laid.comparison.photographic
     if laid.resembles and found.windows < FEW_WINDOWS:
-        return found.agreement >= SURE_AGREEMENT or not found.windows
+        return found.agreement >= SURE_AGREEMENT if found.windows else found.shading >= SHADED
     if found.strange > STRANGE * found.agreement * found.windows:
         return False
     if photographic.windows < FEW_WINDOWS:

@@ -13,7 +13,7 @@ import mmap
 import os
 import secrets
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -138,6 +138,25 @@ def create(file: BinaryIO) -> None:
 def forget_after(file: BinaryIO, length: int) -> None:
     """Count only the first `length` rows."""
     os.pwrite(file.fileno(), _HEADER.pack(length, secrets.randbits(64)), 0)
+
+
+def blank(file: BinaryIO, numbers: Iterable[int]) -> tuple[int, int]:
+    """Write over the rows of these numbers, on the disk as well, as if the database had never had them.
+
+    Also those that are not counted any more: the file keeps what stood behind its end. The old and the new version.
+    """
+    blocks = (file.seek(0, os.SEEK_END) - HEADER_BYTES) // _BLOCK.itemsize
+    nothing = _blank(1)
+    nothing["check"] = _checks(nothing)
+    for number in numbers:
+        block, place = divmod(number - 1, BLOCK_ROWS)
+        if block < blocks:
+            _write(file, block, place, place + 1, nothing)
+    length, old = _HEADER.unpack(os.pread(file.fileno(), _HEADER.size, 0))
+    new = secrets.randbits(64)
+    os.pwrite(file.fileno(), _HEADER.pack(length, new), 0)
+    os.fsync(file.fileno())
+    return old, new
 
 
 def append(file: BinaryIO, length: int, rows: Sequence[Row]) -> int:

@@ -7,7 +7,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image, ImageFile, TiffImagePlugin
 from PIL.AvifImagePlugin import AvifImageFile
@@ -151,8 +151,18 @@ def _dng_preview(file: BinaryIO, image: TiffImageFile) -> tuple[ImageFile.ImageF
     file.seek(largest[_OFFSETS][0])
     jpeg = JpegImageFile(io.BytesIO(file.read(largest[_COUNTS][0])))
     jpeg.getexif().update({274: image.tag_v2.get(274, 1)})  # the turn is the whole file's
-    crop = main.get(_CROP_SIZE, (main[_WIDTH], main[_LENGTH]))
-    return jpeg, Dimensions(round(crop[0]), round(crop[1]))
+    return jpeg, _dimensions(main.get(_CROP_SIZE), main.get(_WIDTH), main.get(_LENGTH), jpeg.size)
+
+
+def _dimensions(crop: Any, width: Any, length: Any, preview: tuple[int, int]) -> Dimensions:
+    """The photo's size as the DNG states it; the preview's, when that is not the size of the same picture."""
+    try:
+        stated = (round(crop[0]), round(crop[1])) if crop else (round(width), round(length))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return Dimensions(*preview)
+    enlarged = [one / other for one, other in zip(stated, preview, strict=True)]
+    same = min(enlarged) > 0.9 and max(enlarged) < 1.1 * min(enlarged) and stated[0] * stated[1] <= MAX_PIXELS
+    return Dimensions(*(stated if same else preview))
 
 
 def _is_whole_jpeg(directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:

@@ -20,6 +20,7 @@ from pipeline.record import Dimensions, Fingerprint, SoftBinding
 MIN_QUALITY = 50  # PDQ's authors discard below it: flat pictures share codes
 MIN_POINTS = 50  # of a picture that PDQ finds flat
 MIN_SIDE = 64  # PDQ samples 64 x 64 points: below that it would hash its own interpolation
+NOISE = 0.3  # of the contrast is left at an eighth of the size: less is noise
 ISCC_BITS = 64  # the default of ISO 24138 and of its reference implementation
 ISCC_SIDE = 32
 
@@ -40,14 +41,14 @@ class Decoded(Protocol):
 
 
 def fingerprint(picture: Decoded) -> Fingerprint:
-    """Every soft binding of the photo, and PDQ's quality: 0 for photos with a side under 64 px.
+    """Every soft binding of the photo, and PDQ's quality: 0 for photos with a side under 64 px, and for noise.
 
     `pdq256-v1` is 64 hex digits; `pdq256-turned-v1` has the codes of the photo turned the seven other ways of
     ORIENTATIONS, 448 hex digits; `phash64-v1` 16 hex digits; `io.iscc.v0` an ISCC image code of 64 bits;
     `rootsift128-v1` the 200 best points in base64, as features.pack packs them; none for a photo without detail.
     """
     codes, quality = pdq_in_all_orientations(picture.small)
-    if min(picture.dimensions.width, picture.dimensions.height) < MIN_SIDE:
+    if is_tiny_or_noise(picture):
         quality = 0
     detailed = not has_too_little_detail(quality, picture)
     points = pack(picture.keypoints.points(STORED)) if detailed else b""
@@ -62,9 +63,18 @@ def fingerprint(picture: Decoded) -> Fingerprint:
 
 
 def has_too_little_detail(quality: int, picture: Decoded) -> bool:
-    """Whether a photo can be told from others by its bytes only: flat, or smaller than 64 px."""
-    tiny = min(picture.dimensions.width, picture.dimensions.height) < MIN_SIDE
-    return tiny or (quality < MIN_QUALITY and len(picture.keypoints) < MIN_POINTS)
+    """Whether a photo can be told from others by its bytes only: flat, noise, or smaller than 64 px."""
+    return is_tiny_or_noise(picture) or (quality < MIN_QUALITY and len(picture.keypoints) < MIN_POINTS)
+
+
+def is_tiny_or_noise(picture: Decoded) -> bool:
+    """Whether it has too few pixels, or grain and nothing else: of a photo at least 60 % of the contrast outlives being
+    shrunk to an eighth (297 photos), of noise in single pixels 15 %, in blobs of two 25 %."""
+    if min(picture.dimensions.width, picture.dimensions.height) < MIN_SIDE:
+        return True
+    grey = picture.small.convert("L")
+    coarse = grey.resize((max(1, grey.width // 8), max(1, grey.height // 8)), Image.Resampling.BOX)
+    return bool(np.asarray(coarse, np.float32).std() < NOISE * np.asarray(grey, np.float32).std())
 
 
 def pdq_in_all_orientations(image: Image.Image) -> tuple[tuple[bytes, ...], int]:

@@ -79,7 +79,7 @@ class ScanIndex:
         return self._rows.position(capture_id)
 
     def count(self, before: int | None) -> int:
-        """How many fingerprints there are, flat ones included, and those deleted since the last start."""
+        """How many fingerprints there are, flat ones included, and those deleted a moment ago."""
         file = self._caught_up()
         return file.count(_bounded(file.length, before))
 
@@ -87,6 +87,14 @@ class ScanIndex:
         """Derive the file anew. For every start: after a power cut the file may hold anything."""
         with self._locked():
             self._rebuild()
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Leave nothing in the files of rows that the database has not any more."""
+        with self._bands.locked(), self._locked():  # nobody appends what was read before the rows were deleted
+            self._path.with_suffix(".new").unlink(missing_ok=True)  # of a rebuilding that was killed
+            if self._path.exists():
+                with self._path.open("r+b") as file:
+                    self._bands.forget(numbers, *codefile.blank(file, numbers))
 
     def _caught_up(self) -> CodeFile:
         """The file, with every row that the database has by now; made anew when the two cannot be one."""

@@ -6,7 +6,7 @@ is a proposal only: before anything is claimed, the two pictures are laid over e
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -22,13 +22,17 @@ from fingerprint.geometry import Floats, Frame, align, turned
 from fingerprint.hashes import MIN_QUALITY, Decoded, has_too_little_detail
 from fingerprint.inverted import Hits, Probes
 from fingerprint.pixels import SIDE, Grey, compare
+from pipeline.errors import Unavailable
 from pipeline.ports import Index, Neighbour, Registered
 from pipeline.record import Dimensions, Evidence, Fingerprint, Match, MatchKind, Verdict
 
-DECIDES = 31  # of 256 bits: of 4.1 million pairs of different photos none is that near (PDQ's authors say the same)
-PROPOSES = 60  # bits: beyond it pictures have no more in common than chance
+# Of 256 bits: of 4.1 million pairs of different photos none is that near (PDQ's authors say the same). What is farther
+# has points in common, or nothing: asking for 60 bits found no copy more (docs/accuracy.md), in six times the time.
+RESEMBLES = 31
 CLOSER = 20  # photos that are laid over the picture, from whole codes and from points each
-PATIENCE_S = 8.0  # then the answer is what was found so far, and says so
+ROUNDS = 3  # of candidates, when most share one template: what it explains is taken out, and the rest asked again
+PATIENCE_S = 8.0  # after the search; then the answer is what was found so far, and says so
+REGISTER_PATIENCE_S = 60.0  # a verdict that is written for ever is not cut short: it is tried again
 ENOUGH = 0.9  # of the windows agree: another way of laying the same photo would say no more
 MAX_MATCHES = 20  # more say nothing new; the note tells how many there are
 
@@ -39,6 +43,8 @@ _CHECKED = (
 )
 _TOO_FLAT = "Too little detail for fingerprints: compared by bytes only."
 _MANY = " Of {all} registered photos that are much like it, the {seen} nearest were looked at."
+_CROWDED = " More than {seen} registered photos share points with it, as pages of one app do; those were looked at."
+_MISSING = " {count} that resemble it were not looked at: their small pictures are missing from the store."
 _OUT_OF_TIME = " There was no time to look at all candidates: there may be more matches."
 
 
@@ -78,7 +84,8 @@ def judge(fingerprint: Fingerprint, picture: Seen, sha256: bytes, library: Libra
 
     `before`: the photo's own position when it is registered itself, so that it matches neither itself nor what came
     later; None asks about all. Distances are of PDQ codes, over 256 bits. The verdict's note says what was compared and
-    what cannot be seen. The same question gets the same answer, unless time ran out.
+    what cannot be seen. The same question gets the same answer, unless time ran out. Raises Unavailable when there was
+    no time to judge a photo that is registered.
     """
     compared_with = library.index.count(before)
     copies = tuple(_exact(each) for each in library.index.same(sha256, before))
@@ -87,6 +94,8 @@ def judge(fingerprint: Fingerprint, picture: Seen, sha256: bytes, library: Libra
     search = _Search(fingerprint, picture, library, before)
     known = {copy.id for copy in copies}
     found = sorted((each for each in search.matches() if each.id not in known), key=_order)
+    if search.was_cut_short and before is not None:
+        raise Unavailable("the time to compare a photo with those that resemble it")
     note = _CHECKED.format(points=len(picture.keypoints)) + search.shortcomings
     return _verdict(copies + tuple(found), compared_with, note)
 
@@ -105,34 +114,51 @@ class _Search:
     def __init__(self, fingerprint: Fingerprint, picture: Seen, library: Library, before: int | None) -> None:
         self._fingerprint, self._picture = fingerprint, picture
         self._library, self._before = library, before
-        self._until = time.monotonic() + PATIENCE_S
         self._codes = pdq_codes(fingerprint)
         self._near = self._resembling()
         self._probes = {
             mirrored: Probes.of(picture.keypoints.mirrored() if mirrored else picture.keypoints)
             for mirrored in (False, True)
         }
-
-    @property
-    def is_late(self) -> bool:
-        return time.monotonic() > self._until
+        self._explained = np.zeros(len(picture.keypoints), bool)  # points that some photo looked at has as well
+        self._aligned = self._missing = 0
+        self._is_crowded = self.was_cut_short = False
 
     @property
     def shortcomings(self) -> str:
         """What this search in particular did not look at."""
-        many = sum(each.distance <= DECIDES for each in self._near)
-        unseen = _MANY.format(seen=CLOSER, all=many) if many > CLOSER else ""
-        return unseen + (_OUT_OF_TIME if self.is_late else "")
+        many = len(self._near)
+        return "".join((
+            _MANY.format(seen=CLOSER, all=many) if many > CLOSER else "",
+            _CROWDED.format(seen=ROUNDS * CLOSER) if self._is_crowded else "",
+            _MISSING.format(count=self._missing) if self._missing else "",
+            _OUT_OF_TIME if self.was_cut_short else "",
+        ))  # fmt: skip
 
     def matches(self) -> Iterator[Match]:
         """What may be said of each candidate of which anything may."""
-        for candidate in self._candidates():
-            if self.is_late:
+        hits = {mirrored: self._library.points.search(each, self._before) for mirrored, each in self._probes.items()}
+        until = time.monotonic() + (PATIENCE_S if self._before is None else REGISTER_PATIENCE_S)
+        near, seen = self._near[:CLOSER], set[int]()
+        for _ in range(ROUNDS):
+            sharing = self._sharing_points(hits, seen)
+            for candidate in self._candidates(near, sharing):
+                if time.monotonic() > until:
+                    self.was_cut_short = True
+                    return
+                seen.add(candidate.photo.number)
+                yield from self._judged(candidate)
+            near = ()
+            self._is_crowded = len(sharing) == CLOSER and self._aligned >= CLOSER // 2
+            if not self._is_crowded:
                 return
-            laid = self._best_laid(candidate)
-            kind = laid and kind_of(laid)
-            if laid and kind:
-                yield self._match(candidate.photo, kind, laid)
+            self._aligned = 0
+
+    def _judged(self, candidate: _Candidate) -> Iterator[Match]:
+        laid = self._best_laid(candidate)
+        kind = laid and kind_of(laid)
+        if laid and kind:
+            yield self._match(candidate.photo, kind, laid)
 
     def _best_laid(self, candidate: _Candidate) -> Laid | None:
         """The way of laying the photo in which most agrees. Once nearly all does, no other way is tried."""
@@ -144,48 +170,63 @@ class _Search:
                 break
         return best
 
-    def _candidates(self) -> Iterator[_Candidate]:
-        near = {each.capture_id: each for each in self._near[:CLOSER]}
+    def _candidates(self, resembling: Sequence[Neighbour], sharing: Sequence[tuple[int, bool]]) -> Iterator[_Candidate]:
+        """The nearest whole codes first, then those with the most votes."""
+        near = {each.capture_id: each for each in resembling}
         sides: dict[int, list[bool]] = {}
-        for number, mirrored in self._sharing_points():
+        for number, mirrored in sharing:
             sides.setdefault(number, []).append(mirrored)
-        photos = {photo.number: photo for photo in self._library.photos.called(list(near))}
-        photos |= {photo.number: photo for photo in self._library.photos.numbered(list(sides))}
+        by_id = {photo.capture_id: photo for photo in self._library.photos.called(list(near))}
+        photos = {by_id[each].number: by_id[each] for each in near if each in by_id}
+        by_number = {photo.number: photo for photo in self._library.photos.numbered(list(sides))}
+        photos |= {each: by_number[each] for each in sides if each in by_number}
         for number, photo in photos.items():
             yield _Candidate(photo, sides.get(number, ()), near.get(photo.capture_id))
 
     def _resembling(self) -> Sequence[Neighbour]:
         if self._fingerprint.quality < MIN_QUALITY:
             return ()
-        return self._library.index.near(self._codes, PROPOSES, self._before)
+        return self._library.index.near(self._codes, RESEMBLES, self._before)
 
-    def _sharing_points(self) -> list[tuple[int, bool]]:
-        """Numbers of photos with points in common, and whether in the mirror: those with the most votes."""
+    def _sharing_points(self, hits: Mapping[bool, Hits], seen: set[int]) -> list[tuple[int, bool]]:
+        """Photos with points in common that nothing explained yet, and whether in the mirror: those with most votes."""
         voted = []
         for mirrored, probes in self._probes.items():
-            hits = self._library.points.search(probes, self._before)
-            voted += [(votes, number, mirrored) for number, votes in ranked(hits, probes, CLOSER)]
+            some = hits[mirrored].only(~self._explained[hits[mirrored].asked])
+            voted += [(votes, each, mirrored) for each, votes in ranked(some, probes, CLOSER + len(seen))]
         voted.sort(key=lambda each: -each[0])
-        return [(number, mirrored) for _, number, mirrored in voted[:CLOSER]]
+        return [(number, mirrored) for _, number, mirrored in voted if number not in seen][:CLOSER]
 
     def _layings(self, candidate: _Candidate) -> Iterator[Laid]:
-        photo = candidate.photo
+        photo, thumbnail = candidate.photo, self._thumbnail(candidate.photo)
+        if thumbnail is None:
+            return
         for mirrored in candidate.sides:
             found = align(_frame(photo), self._frames[mirrored])
             if found is not None:
+                self._aligned += 1
+                self._explained[found.asked] = True
                 width = self._picture.dimensions.width
                 unmirror = np.array([[-1, 0, width], [0, 1, 0], [0, 0, 1]]) if mirrored else np.eye(3)
-                yield self._laid(photo, unmirror @ found.homography, found.inliers)
+                yield self._laid(photo, thumbnail, unmirror @ found.homography, found.inliers)
         if near := candidate.neighbour:
             homography = turned(near.orientation, _size(photo.dimensions), _size(self._picture.dimensions))
-            yield self._laid(photo, homography, 0, near.negative, near.distance <= DECIDES)
+            yield self._laid(photo, thumbnail, homography, 0, near.negative, resembles=True)
+
+    def _thumbnail(self, photo: Registered) -> Grey | None:
+        """None when the photo was erased since it was proposed, or when its bytes are missing, which is counted."""
+        try:
+            return _grey(self._library.thumbnail(photo.thumbnail_sha256))
+        except LookupError:
+            self._missing += any(self._library.photos.numbered([photo.number]))
+            return None
 
     def _laid(
-        self, photo: Registered, homography: Floats, inliers: int, negative: bool = False, resembles: bool = False
-    ) -> Laid:
+        self, photo: Registered, thumbnail: Grey, homography: Floats, inliers: int, negative: bool = False,
+        resembles: bool = False,
+    ) -> Laid:  # fmt: skip
         onto = self._picture.dimensions
         shrunk = np.diag([self._grey.shape[1] / onto.width, self._grey.shape[0] / onto.height, 1])
-        thumbnail = _grey(self._library.thumbnail(photo.thumbnail_sha256))
         comparison = compare(thumbnail, self._grey, shrunk @ homography, _size(photo.dimensions), negative)
         return Laid(homography, photo.dimensions, onto, inliers, comparison, negative, resembles)
 
@@ -193,7 +234,7 @@ class _Search:
         alg = ROOTSIFT if laid.inliers else PDQ
         evidence = Evidence(alg, laid.orientation, PDQ_BITS, laid.negative, alignment_of(laid))
         distance = _distance(self._codes, photo.pdq)
-        return Match(photo.capture_id, kind, round(laid.comparison.agreement * 1_000_000), distance, evidence)
+        return Match(photo.capture_id, kind, round(laid.comparison.score * 1_000_000), distance, evidence)
 
     @cached_property
     def _grey(self) -> Grey:

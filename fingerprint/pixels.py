@@ -24,6 +24,7 @@ GROUND = 0.25  # of a window in a colour of the page: likewise
 PAGE = 0.12  # of a picture within 3 grey levels: a colour of the page
 STRANGE = 12.0  # grey levels: more than strong noise leaves at this size
 CROSSING = 0.2  # of the strength of a window's lines, that of the lines across them
+_CUBIC_TERMS = 10
 _SOFT, _COARSE = 0.8, 4.0  # px: finer than this is noise and JPEG blocks, coarser is shading
 
 Grey = npt.NDArray[np.float32]
@@ -63,13 +64,25 @@ class Comparison:
         return float((self.correlation > AGREES).sum() / max(1, self.windows))
 
     @property
-    def unrest(self) -> float:
-        """How differently the windows that agree well had to be moved: the standard deviation of their shifts, px.
+    def score(self) -> float:
+        """What agrees of what can be compared: windows, or light and dark where there is no detail; 0 to 1."""
+        return self.agreement if self.windows else max(0.0, self.shading)
 
-        In a copy all lie where the homography says; what is near moves farther than what is far when a camera does.
+    @property
+    def unrest(self) -> float:
+        """How unevenly the windows that agree well had to be moved: the standard deviation of their shifts, px.
+
+        In a copy all lie where the homography says, or bend away smoothly, as a lens correction does: a cubic surface
+        through the shifts is no unrest. When a camera moves, what is near moves farther than what is just behind it.
         """
-        moved = self.shift[self.correlation > AGREES_WELL]
-        return float(moved.std(axis=0).max()) if len(moved) else 0.0
+        rows, columns = np.nonzero(self.correlation > AGREES_WELL)
+        if len(rows) < 2 * _CUBIC_TERMS:
+            return 0.0
+        moved = self.shift[rows, columns].astype(float)
+        y, x = rows / len(self.correlation) - 0.5, columns / self.correlation.shape[1] - 0.5
+        cubic = np.stack([x**i * y**j for i in range(4) for j in range(4 - i)], axis=1)
+        smooth = cubic @ np.linalg.lstsq(cubic, moved, rcond=None)[0]
+        return float((moved - smooth).std(axis=0).max())
 
     @property
     def photographic(self) -> "Comparison":

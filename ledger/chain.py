@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ LOCAL_STEP_S = 0.02
 STEPS_S = (0.25, 0.5, 1.0, 2.0)  # between two questions to a chain that is not ours
 DEPLOY_WAIT_S = 300
 
+_ADDRESS = re.compile(r"https?://[!#-\[\]-~]+")  # printable ASCII without what JSON would have to escape
 _KNOWN_ALREADY = ("already known", "already imported", "already in mempool", "known transaction")
 _NONCE_USED = ("nonce too low", "nonce has already been used")
 
@@ -72,7 +74,7 @@ class Chain:
         # Without retries: a transaction that is sent again by the transport comes back as an error.
         self._provider = HTTPProvider(rpc_url, {"timeout": timeout_s}, exception_retry_configuration=None)
         self._web3 = Web3(self._provider)
-        self._contract = self._web3.eth.contract(abi=ARTIFACT["abi"])
+        self._contract = self._web3.eth.contract(abi=ARTIFACT["abi"], bytecode=ARTIFACT["bytecode"])
         self._account = self._web3.eth.account.from_key(key)
         self.sender: str = self._account.address
         self.contract: str = Web3.to_checksum_address(contract) if contract else self.created_at(0)
@@ -140,9 +142,14 @@ class Chain:
 
     # -- signing and sending ------------------------------------------------------------------------------------
 
-    def sign_deploy(self, nonce: int) -> SignedTransaction:
-        """The transaction that creates the log contract. Nothing is sent."""
-        return self._sign(nonce, None, ARTIFACT["bytecode"], self.created_at(nonce))
+    def sign_deploy(self, nonce: int, endpoint: str = "") -> SignedTransaction:
+        """The transaction that creates the log contract. Nothing is sent.
+
+        `endpoint` is where the contract will send who looks up a soft binding; "": nowhere. Raises Conflict when it
+        has characters that no URI has.
+        """
+        created = str(self._contract.constructor(endpoint).data_in_transaction)
+        return self._sign(nonce, None, created, self.created_at(nonce))
 
     def sign_append(self, nonce: int, size: int, root: bytes, proof: list[bytes]) -> SignedTransaction:
         """The transaction that extends the contract's log. Nothing is sent.
@@ -268,13 +275,16 @@ class Chain:
         return Unavailable(f"the chain at {self.host} wants to be paid: send some of its coin to {self.sender}")
 
 
-def deploy(rpc_url: str, key: bytes, wait_s: float = DEPLOY_WAIT_S) -> str:
-    """Create the log contract on a chain that is not ours and return its address.
+def deploy(rpc_url: str, key: bytes, wait_s: float = DEPLOY_WAIT_S, endpoint: str = "") -> str:
+    """Create the log contract on a chain that is not ours and return its address; `endpoint` as in `sign_deploy`.
 
     Raises Unavailable when it is in no block after `wait_s`; the message says what to look for before trying again.
+    Raises Rejected when the endpoint is no address.
     """
+    if endpoint and not _ADDRESS.fullmatch(endpoint):
+        raise Rejected(f"{endpoint!r} is no address: give one that begins with https:// and has no space or quote")
     chain = Chain(rpc_url, key, None, local=False)
-    signed = chain.sign_deploy(chain.nonce())
+    signed = chain.sign_deploy(chain.nonce(), endpoint)
     chain.send(signed.raw)
     if chain.wait(signed.hash, wait_s) is None:
         raise Unavailable(

@@ -123,6 +123,9 @@ class Cosigning:
                 self.look()
             except Unavailable as unavailable:
                 log.warning("witnesses wait: %s", unavailable)
+            except Exception:
+                log.exception("looking for a checkpoint met a fault of ours")
+                time.sleep(LONGEST_PAUSE_S)
             time.sleep(LOOK_S)
 
     def look(self) -> list[threading.Thread]:

@@ -8,6 +8,7 @@ from pipeline.errors import Rejected
 
 WORD_BYTES = 32
 TAG = b"capture/leaf/v1".ljust(WORD_BYTES, b"\0")  # a change of meaning of any word takes a new version
+TOMBSTONE_TAG = b"capture/tombstone/v1".ljust(WORD_BYTES, b"\0")
 OWNER_BYTES = 20  # an Ethereum address
 LEAF_PREFIX = b"\0"  # RFC 9162 section 2.1.1: leaves and nodes are digested under different prefixes
 
@@ -55,6 +56,22 @@ def statement(
         TAG, salt, upload, manifest, fingerprint, owner.rjust(WORD_BYTES, b"\0"), terms, parents,
         captured_at.to_bytes(WORD_BYTES, "big"), bytes(WORD_BYTES),
     )  # fmt: skip
+
+
+def tombstone(
+    *, salt: bytes, leaf: bytes | None, position: int | None, capture_id: str, owner: bytes, erased_at: int
+) -> tuple[bytes, ...]:
+    """The ten words that say that a capture was erased: tag, salt, leaf, position, capture, owner, 0, 0, time, 0.
+
+    `leaf` and its `position` in the log are those of the capture's own entry, zero when it never had one; the capture
+    is the SHA-256 of its id, the time in unix seconds. Salted as a statement is (docs/why-011). Raises Rejected.
+    """
+    words = statement(
+        salt=salt, upload=leaf or bytes(WORD_BYTES), manifest=(position or 0).to_bytes(WORD_BYTES, "big"),
+        fingerprint=hashlib.sha256(capture_id.encode()).digest(), owner=owner, terms=bytes(WORD_BYTES),
+        parents=bytes(WORD_BYTES), captured_at=erased_at,
+    )  # fmt: skip
+    return (TOMBSTONE_TAG, *words[1:])
 
 
 def leaf_digest(words: Sequence[bytes]) -> bytes:

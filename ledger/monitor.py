@@ -6,7 +6,7 @@ What was seen is kept in a state file, so that a log that shows another past aft
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,22 +116,23 @@ class Monitor:
         state, last = self.state, self._contract.latest()
         if self._contract.chain_id() != state.chain_id:
             raise Unavailable(f"the node, which serves the chain {self._contract.chain_id()} and not {state.chain_id}")
-        if state.scanned is None and self._from_block is None:
-            head = self._contract.head(last)
-            self._found([head] if head.size else [], last)
-        else:
-            first = self._from_block if state.scanned is None else max(0, min(state.scanned, last) - REORG_BLOCKS)
-            for end, roots in self._contract.appended(first or 0, last):
-                self._found(roots, end)
-        state.anchored = self._contract.head(last).size
-
-    def _found(self, roots: list[OnChain], scanned: int) -> None:
-        state = self.state
+        head = self._contract.head(last)
         known = {(size, root) for size, root in state.proved} | {(one[0], one[1]) for one, _ in state.unproved}
-        for one in roots:
-            if (one.size, one.root.hex()) not in known:
-                state.unproved.append([[one.size, one.root.hex(), one.block, one.transaction], int(time.time())])
-        state.scanned = scanned
+        for end, roots in self._roots(head):
+            for one in roots:
+                if (one.size, one.root.hex()) not in known:
+                    known.add((one.size, one.root.hex()))
+                    state.unproved.append([[one.size, one.root.hex(), one.block, one.transaction], int(time.time())])
+            state.scanned = end
+        state.anchored = head.size
+
+    def _roots(self, head: OnChain) -> Iterable[tuple[int, list[OnChain]]]:
+        """Blocks, and the roots that came up to each: since we looked last, and a little before."""
+        if self.state.scanned is not None:
+            return self._contract.appended(max(0, min(self.state.scanned, head.block) - REORG_BLOCKS), head.block)
+        if self._from_block is not None:
+            return self._contract.appended(self._from_block, head.block)
+        return [(head.block, [head] if head.size else [])]
 
     # -- the log --------------------------------------------------------------------------------------------------
 
@@ -152,10 +153,14 @@ class Monitor:
         elif new.size > held.size:
             self._extends(held, self.state.note, new, note)
         if held is None or new.size > held.size:
-            self._tell("checkpoint", size=new.size, root=new.root.hex(), after=held.size if held else 0)
-            self.state.note = note
-            if len(self.state.waiting) < MAX_WAITING:
-                self.state.waiting.append([new.size, int(time.time())])
+            self._accept(note, new, held)
+
+    def _accept(self, note: str, new: Checkpoint, held: Checkpoint | None) -> None:
+        self.state.note = note
+        if len(self.state.waiting) < MAX_WAITING:
+            self.state.waiting.append([new.size, int(time.time())])
+        self._keep()  # before it is told: what was told is never forgotten
+        self._tell("checkpoint", size=new.size, root=new.root.hex(), after=held.size if held else 0)
 
     def _extends(self, old: Checkpoint, old_note: str, new: Checkpoint, new_note: str) -> None:
         try:

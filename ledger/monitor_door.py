@@ -1,6 +1,5 @@
 """`capture monitor`: one line an event, numbers for Prometheus, and a file of evidence when a log has forked."""
 
-import contextlib
 import json
 import signal
 import sys
@@ -18,7 +17,7 @@ from ledger.checkpoint import replace
 from ledger.monitor import Fork, Monitor, State
 from ledger.outside import OutsideContract, OutsideLog
 from ledger.witness_server import address, log_keys
-from pipeline.errors import Unavailable
+from pipeline.errors import Rejected, Unavailable
 
 EXIT_LATE, EXIT_FORK = 3, 4  # 1 and 2 are the command line's own: it could not start, it was called wrongly
 
@@ -47,7 +46,10 @@ def main(options: Options) -> int:
     answer. Raises Rejected, Unavailable and Conflict for what cannot be started with.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    (key,) = log_keys([options.key])
+    keys = log_keys([options.key])
+    if len(keys) != 1:
+        raise Rejected(f"a monitor follows one log, and {options.key} has {len(keys)} keys")
+    (key,) = keys
     contract = OutsideContract(options.rpc, options.contract)
     state = State.load(options.state, str(key), contract.address, contract.chain_id())
     told = _Events(state)
@@ -58,9 +60,12 @@ def main(options: Options) -> int:
         OutsideLog(options.log, str(key)), contract, state, told.tell, lambda: state.save(options.state),
         options.deadline_s, options.from_block,
     )  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         return _run(monitor, options, told, registry)
-    return 0
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        raise Unavailable(f"{error.filename or options.state}, which cannot be written: {error.strerror}") from None
 
 
 def _run(monitor: Monitor, options: Options, told: "_Events", registry: CollectorRegistry) -> int:
@@ -114,7 +119,7 @@ def _word(value: Any) -> str:
     return text if text and all(c.isprintable() and c not in ' "=' for c in text) else json.dumps(text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # a registry tells collectors apart by which they are
 class _Numbers:
     """What a monitor knows, at the moment it is asked."""
 

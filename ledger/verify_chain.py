@@ -13,7 +13,7 @@ from ledger.outside import APPENDED, MAX_ANSWER_BYTES, SIZE_CALL, Contradiction,
 from ledger.verify import NotChecked, need, open_note
 from pipeline.errors import Rejected, Unavailable
 
-RUNTIME_SHA256 = "464eb53334079239dbcb47dbe033b709ff100d1ce717210b739ded0d25bdd2f4"  # of contracts/Log.sol, compiled
+RUNTIME_SHA256 = "a9b2dad4a66ed643016b592a203feed44589ffca3d9f2e866c2ab50838ef5160"  # of contracts/Log.sol, compiled
 DEVELOPMENT = (1337, 31337)  # what development chains call themselves
 TIMEOUT_S = 20
 

@@ -111,8 +111,12 @@ def main(listen: str, home: Path, logs: Sequence[str], name: str | None) -> int:
     os.umask(0o077)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     host, port = address(listen)
-    cosigner = Cosigner.load_or_make(home, name)
-    witness = Witness(home, cosigner, log_keys(logs))
+    keys = log_keys(logs)
+    try:
+        cosigner = Cosigner.load_or_make(home, name)
+        witness = Witness(home, cosigner, keys)
+    except OSError as error:
+        raise Unavailable(f"the folder {home}, where a witness keeps its memory: {error.strerror}") from None
     try:
         server = WitnessServer(host, port, witness, str(cosigner.vkey))
     except OSError as error:
@@ -133,9 +137,17 @@ def address(listen: str) -> tuple[str, int]:
 
 def log_keys(given: Sequence[str]) -> list[VerifierKey]:
     """Logs' verifier keys: each given as text, or as a file with one a line. Raises Rejected."""
-    lines = [line for text in given for line in (Path(text).read_text().split() if Path(text).is_file() else [text])]
-    keys = [VerifierKey.parse(line) for line in lines]
+    keys = [VerifierKey.parse(word) for text in given for word in _words(text)]
     for key in keys:
         if key.kind != ED25519:
             raise Rejected(f"{key} is a witness's key: give a log's")
     return keys
+
+
+def _words(text: str) -> list[str]:
+    if "+" in text:
+        return [text]
+    try:
+        return Path(text).read_text().split()
+    except (OSError, UnicodeDecodeError):
+        raise Rejected(f"{text[:200]!r} is neither a verifier key, name+id+key, nor a file with one") from None

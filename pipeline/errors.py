@@ -1,4 +1,8 @@
-"""The three ways a stage can fail. Raised where known, caught only at the doors (HTTP, queue, command line)."""
+"""The ways a stage can fail. Raised where known, caught only at the doors (HTTP, queue, command line)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 
 class Rejected(Exception):
@@ -11,3 +15,17 @@ class Unavailable(Exception):
 
 class Conflict(Exception):
     """A write-once value would change: stop and alert (HTTP 409). The text names both values."""
+
+
+class Erased(LookupError):
+    """The capture's owner had it erased (HTTP 410): nobody reads it, and nobody adds to it.
+
+    `published`: whether anyone could see that it was there. `facts`: the tombstone (`leaf`) and its way into the log.
+    """
+
+    def __init__(
+        self, capture_id: str, owner: str, erased_at: datetime, published: bool, facts: Mapping[str, Any]
+    ) -> None:
+        super().__init__(f"{capture_id} was erased at {erased_at.isoformat()}")
+        self.capture_id, self.owner, self.erased_at = capture_id, owner, erased_at
+        self.published, self.facts = published, facts

@@ -122,7 +122,10 @@ class Index(Protocol):
         """Where this capture's fingerprint stands in the order of commit. Raises LookupError."""
 
     def count(self, before: int | None) -> int:
-        """How many fingerprints there are. Those deleted since the last start may be among them."""
+        """How many fingerprints there are. Those deleted a moment ago may be among them."""
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Leave nothing in files of the fingerprints with these places in the order of commit, which were deleted."""
 
 
 class Picture(Protocol):

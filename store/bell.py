@@ -72,6 +72,13 @@ class Bell:
         """The ledger worker begins: leaves that come from now on need a new ring."""
         self.connection.delete(_PENDING)
 
+    def forget_done(self) -> None:
+        """Let the server write its file anew, without what was taken from the queues: answers told of photos."""
+        try:
+            self.connection.bgrewriteaof()
+        except redis.RedisError as error:
+            log.warning("the queue's file was not written anew: %s", error)  # a shared server may refuse it
+
     def length(self, name: str) -> int:
         """Jobs that wait in a queue. Raises Unavailable."""
         try:

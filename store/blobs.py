@@ -66,6 +66,32 @@ class BlobStore:
         with _unavailable():
             return int(self._head(_key(sha256))["size"])
 
+    def has(self, sha256: bytes) -> bool:
+        """Whether there are bytes under this digest."""
+        try:
+            self.size(sha256)
+        except LookupError:
+            return False
+        return True
+
+    def remove(self, sha256: bytes) -> None:
+        """Remove the bytes under this digest for good; those that are gone are fine.
+
+        Only under a lock that keeps everybody from committing to them (store/erasure.py).
+        """
+        with _unavailable(), suppress(FileNotFoundError):
+            obstore.delete(self._store, _key(sha256))
+            if self._folder:
+                _sync((self._folder / _key(sha256)).parent)
+
+    def digests(self, first_byte: int, older_than_s: int) -> list[bytes]:
+        """The digests that begin with this byte and whose bytes were written longer ago than this."""
+        limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        with _unavailable():
+            pages = obstore.list(self._store, prefix=f"sha256/{first_byte:02x}")
+            old = [item["path"] for page in pages for item in page if item["last_modified"] < limit]
+        return [bytes.fromhex(path.rpartition("/")[2]) for path in old]
+
     def read(self, sha256: bytes, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `end`, in chunks. Raises LookupError (at once) when there are none."""
         with _unavailable():
@@ -202,16 +228,20 @@ class Incoming:
         # Up to the store's folder, which names `sha256`: after the first upload that entry too must last.
         between = target.relative_to(self._folder).parents
         for place in (target, *(self._folder / each for each in between)):
-            handle = os.open(place, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            _sync(place)
 
 
 def _key(sha256: bytes) -> str:
     digest = sha256.hex()
     return f"sha256/{digest[:2]}/{digest}"
+
+
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _discard_files(folder: Path, limit: datetime) -> int:

@@ -3,7 +3,6 @@
 import json
 import secrets
 import time
-from base64 import b32decode, b64decode
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -12,23 +11,25 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from pipeline.canonical import canonical_bytes
-from pipeline.errors import Conflict, Unavailable
-from pipeline.record import FACT_TYPES, Asset, Capture, Fingerprint, Leaf, Request, decode, encode
-from store.database import Database, as_moment, now_text
-from store.fingerprints import in_commit_order
-from store.schema import captures, facts, fingerprints, idempotency, local_features, log_leaves
+from pipeline.errors import Conflict, Erased, Unavailable
+from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
+from store.database import Database, as_moment, blobs_stay, now_text
+from store.facts import as_json, blobs_of, name_blobs, write_fact
+from store.schema import captures, erasures, facts, idempotency
 
-PDQ, ISCC, ROOTSIFT = "pdq256-v1", "io.iscc.v0", "rootsift128-v1"  # the soft bindings that are searched
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
 
 class CaptureRecords:
-    """The record of every capture (port: pipeline.ports.Captures)."""
+    """The record of every capture (port: pipeline.ports.Captures).
 
-    def __init__(self, database: Database) -> None:
+    `has_blob` tells whether the bytes that a fact names are stored: they may have been another's, who had them erased.
+    """
+
+    def __init__(self, database: Database, has_blob: Callable[[bytes], bool] = lambda sha256: True) -> None:
         self._database = database
+        self._has_blob = has_blob
 
     def register(
         self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
@@ -46,6 +47,7 @@ class CaptureRecords:
                 found = _of(connection, owner, asset.sha256)
                 if found is None:
                     _insert(connection, capture_id, owner, owner_address, request, asset)
+                    self._check_blobs(connection, asset)
                     found = capture_id
                 if idempotency:
                     _remember(connection, owner, *idempotency, found)
@@ -60,9 +62,10 @@ class CaptureRecords:
             return _known(connection, owner, key, request_digest)
 
     def get(self, capture_id: str) -> Capture:
-        """The capture with all its facts. Raises LookupError."""
+        """The capture with all its facts. Raises LookupError, and Erased (also one) when its owner had it erased."""
+        both = sa.select(captures, erasures.c.erased_at).outerjoin(erasures)
         with self._database.read() as connection:
-            row = connection.execute(sa.select(captures).where(captures.c.id == capture_id)).first()
+            row = connection.execute(both.where(captures.c.id == capture_id)).first()
             if row is None:
                 raise LookupError(f"no capture {capture_id}")
             written = connection.execute(
@@ -70,13 +73,17 @@ class CaptureRecords:
                 .where(facts.c.capture_id == capture_id)
                 .order_by(facts.c.number)
             ).all()
+        request = decode(Request, json.loads(row.request))
+        known = {name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written}
+        if row.erased_at:
+            raise Erased(row.id, row.owner, as_moment(row.erased_at), request.published, known)
         return Capture(
             id=row.id,
             owner=row.owner,
             owner_address=bytes(row.owner_address),
             created_at=as_moment(row.created_at),
-            request=decode(Request, json.loads(row.request)),
-            facts={name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written},
+            request=request,
+            facts=known,
             fact_times={name: as_moment(moment) for name, _, moment in written},
         )
 
@@ -84,11 +91,20 @@ class CaptureRecords:
         """Write one fact durably. The same again is fine; another value raises Conflict.
 
         With a lease's `token`: raises Unavailable when somebody else holds the capture now, and renews the lease.
+        Raises Erased when its owner had the capture erased meanwhile; the blobs that the fact names go as well.
         """
         with self._database.write() as connection:
-            if token:
-                _renew(connection, capture_id, token)
-            write_fact(connection, capture_id, name, fact)
+            erased = _is_erased(connection, capture_id)
+            if erased:
+                name_blobs(connection, capture_id, fact)
+                connection.execute(erasures.update().where(erasures.c.capture_id == capture_id).values(done=False))
+            else:
+                if token:
+                    _renew(connection, capture_id, token)
+                write_fact(connection, capture_id, name, fact)
+                self._check_blobs(connection, fact)
+        if erased:
+            self.get(capture_id)  # raises Erased
 
     def newest_fact(self) -> int:
         """A number that grows whenever any fact is written: a cheap bell for those who wait."""
@@ -127,7 +143,9 @@ class CaptureRecords:
 
     def hold(self, capture_id: str, problem: str) -> None:
         """Stop all work on a capture until a person has looked: a Conflict is never retried."""
-        self._update(captures.c.id == capture_id, problem=problem)
+        # The problem tells facts: those of an erased capture must not come back this way.
+        gone = sa.exists().where(erasures.c.capture_id == captures.c.id)
+        self._update(captures.c.id == capture_id, ~gone, problem=problem)
 
     def count_crash(self, capture_id: str) -> None:
         """A work horse died on this capture, or was out of time; a new fact sets the count back."""
@@ -160,9 +178,17 @@ class CaptureRecords:
                 sa.select(
                     sa.func.count(), sa.func.count().filter(captures.c.finished.is_(False)),
                     sa.func.count().filter(captures.c.problem.is_not(None)),
-                ).select_from(captures)
+                ).select_from(captures).outerjoin(erasures).where(erasures.c.number.is_(None))
             ).one()  # fmt: skip
         return {"all": total, "open": open_, "held": held}
+
+    def _check_blobs(self, connection: Connection, fact: Any) -> None:
+        """Raise Unavailable, before anything is committed, when bytes that the fact names were erased meanwhile."""
+        named = blobs_of(fact)
+        if named:
+            blobs_stay(connection)
+        if not all(map(self._has_blob, named)):
+            raise Unavailable("the blob store, from which these bytes were erased meanwhile: they must be sent again")
 
     def _update(self, *where: sa.ColumnElement[bool], **values: Any) -> None:
         with self._database.write() as connection:
@@ -195,32 +221,17 @@ def _insert(
     connection.execute(
         captures.insert().values(
             id=capture_id, owner=owner, owner_address=owner_address, sha256=asset.sha256, created_at=now_text(),
-            request=_text(encode(request)), finished=False, ring_at_ms=_now_ms() + RING_AGAIN_MS,
+            request=as_json(request), finished=False, ring_at_ms=_now_ms() + RING_AGAIN_MS,
         )
     )  # fmt: skip
     write_fact(connection, capture_id, "asset", asset)
 
 
-def write_fact(connection: Connection, capture_id: str, name: str, fact: Any) -> bool:
-    """Write a fact and its derived rows inside the caller's transaction; True when it was new.
-
-    The same value again changes nothing. Raises Conflict when the fact is there with another value.
-    """
-    if not isinstance(fact, FACT_TYPES[name]):
-        raise TypeError(f"the fact {name} is a {FACT_TYPES[name].__name__}, not a {type(fact).__name__}")
-    value = _text(encode(fact))
-    held = connection.execute(
-        sa.select(facts.c.value).where(facts.c.capture_id == capture_id, facts.c.name == name)
-    ).scalar()
-    if held is not None:
-        if held != value:
-            raise Conflict(f"{capture_id} has the {name} {held}, which cannot become {value}")
-        return False
-    connection.execute(facts.insert().values(capture_id=capture_id, name=name, value=value, created_at=now_text()))
-    if name in _DERIVED:
-        _DERIVED[name](connection, capture_id, fact)
-    connection.execute(captures.update().where(captures.c.id == capture_id).values(attempts=0))
-    return True
+def _is_erased(connection: Connection, capture_id: str) -> bool:
+    # The row is locked first: on PostgreSQL an erasure may be under way, and its end decides.
+    connection.execute(sa.select(captures.c.id).where(captures.c.id == capture_id).with_for_update())
+    query = sa.select(erasures.c.number).where(erasures.c.capture_id == capture_id)
+    return connection.execute(query).first() is not None
 
 
 def _renew(connection: Connection, capture_id: str, token: str) -> None:
@@ -230,66 +241,11 @@ def _renew(connection: Connection, capture_id: str, token: str) -> None:
         raise Unavailable(f"the lease on {capture_id}, which another worker took over")
 
 
-def _index_row(connection: Connection, capture_id: str, fact: Fingerprint) -> None:
-    values = {binding.alg: binding.value for binding in fact.soft_bindings}  # an older version made fewer of them
-    sha256 = sa.select(captures.c.sha256).where(captures.c.id == capture_id).scalar_subquery()
-    in_commit_order(connection)
-    number = connection.execute(
-        fingerprints.insert().returning(fingerprints.c.number).values(
-            capture_id=capture_id, sha256=sha256, pdq=bytes.fromhex(values[PDQ]), quality=fact.quality,
-            iscc=_iscc_bits(values[ISCC]) if ISCC in values else None,
-        )
-    ).scalar_one()  # fmt: skip
-    if fact.thumbnail_sha256:
-        connection.execute(
-            local_features.insert().values(
-                number=number, thumbnail_sha256=fact.thumbnail_sha256, width=fact.dimensions.width,
-                height=fact.dimensions.height, points=b64decode(values.get(ROOTSIFT, "")),
-            )
-        )  # fmt: skip
-
-
-def _iscc_bits(code: str) -> bytes:
-    """The 64 bits of an ISCC image code: base32 without padding, behind a header of two bytes."""
-    text = code.removeprefix("ISCC:")
-    return b32decode(text + "=" * (-len(text) % 8))[2:10]
-
-
-def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
-    connection.execute(log_leaves.insert().values(capture_id=capture_id, digest=fact.digest))
-
-
-def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
-    connection.execute(captures.update().where(captures.c.id == capture_id).values(finished=True))
-
-
-def _refuse(connection: Connection, capture_id: str, fact: Any) -> None:
-    # What was refused must not become the original of a later upload.
-    mine = fingerprints.c.capture_id == capture_id
-    connection.execute(
-        local_features.delete().where(local_features.c.number.in_(sa.select(fingerprints.c.number).where(mine)))
-    )
-    connection.execute(fingerprints.delete().where(mine))
-    _finish(connection, capture_id, fact)
-
-
-_DERIVED: dict[str, Callable[[Connection, str, Any], None]] = {
-    "fingerprint": _index_row,
-    "leaf": _waiting_leaf,
-    "anchor": _finish,
-    "rejection": _refuse,
-}
-
-
 _OPEN: Iterable[sa.ColumnElement[bool]] = (captures.c.finished.is_(False), captures.c.problem.is_(None))
 
 
 def _until(moment_ms: int) -> dict[str, int]:
     return {"lease_until_ms": moment_ms, "ring_at_ms": moment_ms}
-
-
-def _text(value: Any) -> str:
-    return canonical_bytes(value).decode()
 
 
 def _now_ms() -> int:

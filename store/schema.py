@@ -112,6 +112,38 @@ local_features = Table(
     Column("points", LargeBinary, nullable=False),  # fingerprint/features.py packs them; empty for flat photos
 )
 
+# Numbers that left the table `fingerprints`, in the order in which they did: derived files let go of them.
+removed_fingerprints = Table(
+    "removed_fingerprints",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("fingerprint", BigInteger, nullable=False),
+)
+
+# Which capture's facts name which blob; a blob that nobody names any more is removed.
+blob_uses = Table(
+    "blob_uses",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), primary_key=True, index=True),
+)
+
+# Captures that their owners had erased. `done`: nothing of it is left on the disk, and the log has its tombstone.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, unique=True),
+    Column("erased_at", String(27), nullable=False),
+    Column("done", Boolean, nullable=False, default=False),
+)
+Index(
+    "ix_erasures_open",
+    erasures.c.number,
+    sqlite_where=erasures.c.done.is_(False),
+    postgresql_where=erasures.c.done.is_(False),
+)
+
 # Rows derived from the `leaf` fact; `position` is empty until the sequencer gave the leaf its place in the log.
 log_leaves = Table(
     "log_leaves",

@@ -1,5 +1,6 @@
 """The whole service with PostgreSQL as its database and index, as several machines would share it."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,3 +56,19 @@ def test_each_photo_is_in_the_log_once(running: Running) -> None:
         running.ask("GET", f"/v1/captures/{answer.json['id']}/receipt").json["inclusion"]["index"] for answer in answers
     ]
     assert len(set(places)) == 12
+
+
+def test_an_erased_photo_is_gone_and_the_log_says_so(running: Running) -> None:
+    first = running.register(jpeg(960)).json
+    second = running.register(encoded(captioned(picture(960)), "JPEG")).json
+    path = f"/v1/captures/{first['id']}"
+    assert running.ask("DELETE", path).status == 202
+    found = running.ask("POST", "/v1/verify", jpeg(960), Content_Type="image/jpeg").json["matches"]
+    assert [match["id"] for match in found] == [second["id"]]
+    end = time.monotonic() + 20
+    while not (running.ask("GET", path).json["tombstone"] or {}).get("anchor"):
+        assert time.monotonic() < end, running.log()[-3000:]
+        time.sleep(0.2)
+    assert running.ask("GET", path).json["tombstone"]["leaf"]["statement"][2] == first["leaf"]["digest"]
+    assert not list((running.home / "blobs").rglob(first["asset"]["sha256"]))
+    assert running.register(jpeg(960)).json["id"] != first["id"]

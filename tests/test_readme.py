@@ -99,3 +99,12 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_erasure(service: Running, folder: Path) -> None:
+    (folder / "photo.jpg").write_bytes(jpeg(8010))
+    register = next(command for command in COMMANDS if "--data-binary" in command)
+    erase = next(command for command in COMMANDS if "DELETE" in command)
+    capture = json.loads(_shell(service, register, folder))["id"]
+    assert json.loads(_shell(service, erase.replace("ID", capture), folder))["status"] == "erased"
+    assert service.ask("GET", f"/v1/captures/{capture}").status == 410

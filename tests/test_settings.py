@@ -35,6 +35,12 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CAPTURE_CHAIN_URL": "rpc.example"}, "https://rpc.example"),
         ({"CAPTURE_CHAIN_KEY_FILE": "/nonexistent"}, "names no file"),
         ({"CAPTURE_CHAIN_CONTRACT": "0x12"}, "40 hex digits"),
+        ({"CAPTURE_WITNESSES": "https://witness.example"}, "each witness's https URL and its key"),
+        (
+            {"CAPTURE_WITNESSES": "witness.example witness.example+00000000+AAAA"},
+            "each witness's https URL and its key",
+        ),
+        ({"CAPTURE_WITNESSES": "https://one.example https://two.example"}, "each witness's https URL and its key"),
         ({"CAPTURE_CHAIN_URL": "http://[::1"}, "https://rpc.example"),
         ({"CAPTURE_BLOBS_URL": "file://data/blobs"}, "file:///srv"),
         ({"CAPTURE_DATABASE_URL": "sqlite:///:memory:"}, "sqlite:////srv"),

@@ -4,12 +4,12 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 
 from rq.timeouts import JobTimeoutException
 
-from pipeline.errors import Conflict, Rejected, Unavailable
+from pipeline.errors import Conflict, Erased, Rejected, Unavailable
 from pipeline.record import Rejection, encode
 from pipeline.run import STAGES, advance
 from settings import load_settings
@@ -52,9 +52,18 @@ def _advance(services: Services, capture_id: str, token: str) -> int:
         services.captures.count_crash(capture_id)
         return RETRY_S
     except Exception:
-        log.exception("%s met a fault of ours", capture_id)
-        return RETRY_AFTER_FAULT_S
+        if not _is_erased(services, capture_id):  # then its bytes went while it was worked on
+            log.exception("%s met a fault of ours", capture_id)
+            return RETRY_AFTER_FAULT_S
     return 0
+
+
+def _is_erased(services: Services, capture_id: str) -> bool:
+    try:
+        services.captures.get(capture_id)
+    except Erased:
+        return True
+    return False
 
 
 def compare(loan: str, sha256: str, media_type: str, reply: str) -> None:
@@ -81,13 +90,17 @@ def ledger() -> None:
 
 def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dict[str, object]:
     domains = services.domains
-    try:
-        with services.blobs.borrowed(loan) as path:
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(services.blobs.borrowed(loan))
+        except LookupError as gone:
+            return {"rejected": str(gone)}
+        try:
             credentials = domains.inspect(path, media_type)
             picture = domains.decode(path)
             verdict = domains.judge(domains.fingerprint(picture), picture, bytes.fromhex(sha256), None)
-    except (Rejected, LookupError) as rejected:
-        return {"rejected": str(rejected)}
+        except Rejected as rejected:
+            return {"rejected": str(rejected)}
     return {
         "verdict": encode(verdict), "credentials": encode(credentials), "dimensions": encode(picture.dimensions)
     }  # fmt: skip

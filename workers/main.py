@@ -4,8 +4,10 @@ import ctypes
 import importlib
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 
@@ -18,7 +20,7 @@ from pipeline.errors import Unavailable
 from settings import load_settings
 from store.bell import COMPARE_JOB, LEDGER, PHOTOS
 from wiring import Services
-from workers import metrics
+from workers import erasure, metrics
 
 PRELOADED = (
     "fingerprint.decode",
@@ -35,6 +37,7 @@ BUSY_PATIENCE_MS = 20_000  # while the queue is not empty, a capture that waits 
 CHAIN_CHECK_S = 3.0  # a chain that lost blocks is given them again after this, also when nothing is registered
 SWEEP_LIMIT = 100  # captures rung for at a time
 STALE_UPLOAD_S = 3600  # an upload that was cut off by a crash is removed after this
+ORPHANS_S = 10.0  # a 256th of the blob store is looked through: all of it in 43 minutes
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class PhotoWorker(rq.Worker):
 def photos(services: Services, name: str) -> None:
     """Work on photos until told to stop."""
     _preload()
+    _clear_temporary_files(services, name)
     connection = services.bell.connection
 
     def crashed(job: Job, _pid: int, _status: int, _usage: object) -> None:
@@ -64,6 +68,7 @@ def photos(services: Services, name: str) -> None:
             services.bell.reply(str(job.args[3]), {"rejected": "reading this file ended our program"})
         else:
             services.captures.count_crash(str(job.args[0]))
+        _clear_temporary_files(services, name)
         freed = services.captures.release_all(name)
         services.database.close()  # before the next fork
         log.error("a work horse of %s died; %s capture given back", name, freed)
@@ -74,6 +79,14 @@ def photos(services: Services, name: str) -> None:
         [PHOTOS], name=f"{name}-{os.getpid()}", connection=connection, serializer=JSONSerializer,
         work_horse_killed_handler=crashed, log_job_description=False, maintenance_interval=60, worker_ttl=60,
     ).work(logging_level="WARNING")  # fmt: skip
+
+
+def _clear_temporary_files(services: Services, name: str) -> None:
+    """A folder of this worker's own for its temporary files: photos, which a killed work horse leaves behind."""
+    folder = services.settings.run / "tmp" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    tempfile.tempdir = str(folder)
 
 
 def ledger(services: Services, name: str) -> None:
@@ -91,22 +104,29 @@ def ledger(services: Services, name: str) -> None:
 
 def sweep(services: Services, _name: str) -> None:
     """Ring for whatever waits in the database, so that nothing depends on the queue keeping anything."""
-    due = dict.fromkeys(("chain", "uploads"), 0.0)
+    due = dict.fromkeys(("chain", "uploads", "orphans"), 0.0)
+    orphans = erasure.Orphans(services)
     while True:
         now = time.monotonic()
         try:
             overdue_ms = BUSY_PATIENCE_MS if services.bell.length(PHOTOS) else 0
             for capture_id in services.captures.take_waiting(SWEEP_LIMIT, overdue_ms):
                 services.bell.photo(capture_id)
-            services.points.seal()
             if now > due["chain"] or services.log.waiting(1) or services.log.unanchored(MAX_SIZE, 1):
                 services.bell.ledger()
                 due["chain"] = now + CHAIN_CHECK_S
             if now > due["uploads"]:
                 services.blobs.discard_stale(STALE_UPLOAD_S)
                 due["uploads"] = now + STALE_UPLOAD_S / 4
+            if now > due["orphans"]:
+                orphans.collect()
+                due["orphans"] = now + ORPHANS_S
+            erasure.finish(services)
+            services.points.seal()
         except Unavailable as unavailable:
             log.warning("sweeping waits: %s", unavailable)
+        except (OSError, ValueError) as error:  # a full disk, a damaged file: derived, and nothing waits for it
+            log.warning("deriving the index's files waits: %s", error)
         time.sleep(SWEEP_S)
 
 

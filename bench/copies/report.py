@@ -46,7 +46,7 @@ def recall_tables(report: Report, trials: Sequence[Judged]) -> None:
     for name, score in by_attack.items():
         print(f"{name:24}{_line(score)}")
     report.keep("attacks", {name: _json(score) for name, score in by_attack.items()})
-    print(f"\n{'row':62}{'n':>5}  {'recall@1 [95 %]':22}{'reach':>6}")
+    print(f"\n{'row':62}{'n':>5}  {'recall@1 [95 %]':22}{'claimed':>8}{'reach':>6}")
     rows = {row: [t for t in trials if ATTACKS[t.trial.attack].row == row] for row in REACH}
     for row, reach in REACH.items():
         if rows[row]:
@@ -65,7 +65,7 @@ def _line(score: Score) -> str:
 
 def _row(report: Report, row: str, score: Score, reach: float | None) -> None:
     verdict = "" if reach is None else f"{reach:6.2f} {report.require(row, score.first.value >= reach)}"
-    print(f"{row:62}{score.first.tries:5}  {score.first!s:22}{verdict}")
+    print(f"{row:62}{score.first.tries:5}  {score.first!s:22}{score.claimed.value:8.3f}{verdict}")
 
 
 def _boxes(report: Report, trials: Sequence[Judged]) -> None:

@@ -8,7 +8,7 @@ import { NAMES, STATUS } from "./facts.js";
 const SILENCE_MS = 30_000; // the service speaks every 10 s: after three times that the connection is dead
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
-const FINAL = [401, 403, 404]; // trying again will not help
+const FINAL = [401, 403, 404, 410]; // trying again will not help
 
 /**
  * Call `onFact({name, status, at_ms, value})` for each fact until the capture is finished. Facts may come

@@ -95,6 +95,7 @@ def test_the_evidence_is_a_picture_of_both(service: Running, published: Pair) ->
 def test_nobody_sees_the_picture_of_anothers_unpublished_photo(service: Running, private: Pair) -> None:
     assert private.match["id"] == private.first["id"]
     assert private.match["links"] == {}
+    assert private.match["distance"] is None
     refused = service.ask("GET", private.evidence, key=private.key)
     unknown = service.ask("GET", f"/v1/captures/{'a' * 24}", key=private.key)
     assert refused.status == 404

@@ -111,7 +111,7 @@ def test_what_is_for_a_person_to_judge_accuses_nobody(kind: MatchKind) -> None:
         (made("exact_copy", None, alg="sha256"), "Every byte is the same."),
         (
             made("near_copy", None),
-            "Compared as whole pictures: 120 of 256 bits of their fingerprints differ.",
+            "Compared as whole pictures: few of the 256 bits of their fingerprints differ.",
         ),
         (
             made("near_copy", dataclasses.replace(ALIGNMENT, inliers=0, visible_ppm=1_000_000)),
@@ -119,9 +119,14 @@ def test_what_is_for_a_person_to_judge_accuses_nobody(kind: MatchKind) -> None:
             "picture and fills 6 % of it.",
         ),
         (
+            made("near_copy", dataclasses.replace(ALIGNMENT, inliers=0, windows=0)),
+            "There is too little detail to compare window by window; light and dark agree. Compared as whole pictures: "
+            "few of the 256 bits of their fingerprints differ.",
+        ),
+        (
             made("near_copy", None, orientation="rotated_90"),
-            "Compared as whole pictures: 120 of 256 bits of their fingerprints differ. Here the registered photo is "
-            "turned a quarter clockwise.",
+            "Compared as whole pictures: few of the 256 bits of their fingerprints differ. Here the registered photo "
+            "is turned a quarter clockwise.",
         ),
     ],
 )

@@ -315,3 +315,18 @@ def test_what_is_rolled_back_is_never_seen(table: Table, index: Engine) -> None:
     kept = table.add(code(3))
     for each in (index, table.index()):
         assert (each.near(code(1), 0, None), ids(each.near(code(3), 0, None)), each.count(None)) == ([], [kept], 1)
+
+
+def test_what_was_deleted_and_forgotten_is_found_no_more_and_not_counted(index: Engine, table: Table) -> None:
+    captures = [table.add(code(seed), iscc=bytes([seed]) * 8) for seed in range(5)]
+    assert index.count(None) == 5
+    for place in (1, 4):
+        table.remove(captures[place])
+    index.forget([2, 5])
+    for each in (index, table.index()):
+        assert [len(each.near(code(seed), 0, None)) for seed in range(5)] == [1, 0, 1, 1, 0]
+        assert [len(each.iscc(bytes([seed]) * 8, 0, None)) for seed in range(5)] == [1, 0, 1, 1, 0]
+        assert each.count(None) == 3
+    later = table.add(code("later"))
+    assert [each.capture_id for each in index.near(code("later"), 0, None)] == [later]
+    assert index.count(None) == 4

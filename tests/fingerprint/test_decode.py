@@ -1,6 +1,7 @@
 """One decode per photo: every kind of pixel, upright, in sRGB, and the same to the eye whatever the format."""
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL.ExifTags import Base
 from fingerprint.decode import BAND_PIXELS, IMAGE_SIDE, SMALL_SIDE, decode, picture_of
 from pipeline.record import Dimensions
 from tests.fingerprint.photos import bits_apart, pdq, photo, shared
+from tests.photos import jpeg
 
 FAR = 60  # bits: what two pictures are apart that look different
 
@@ -283,6 +285,35 @@ def test_a_picture_is_frozen() -> None:
 def test_shared_modes_agree(mode: str) -> None:
     reference = decode(shared("vectors/pdq/modes/mode-RGB.jpg"))
     assert bits_apart(pdq(decode(shared(f"vectors/pdq/modes/mode-{mode}"))), pdq(reference)) <= 4
+
+
+def dng(jpeg: bytes, size: tuple[int, int], crop: tuple[int, int]) -> bytes:
+    """A DNG that is one JPEG, and says of itself that it has been cropped to this size."""
+    entries, first = 12, 8 + 2 + 12 * 12 + 4
+    longs = {254: 1, 256: size[0], 257: size[1], 273: first + 16, 278: size[1], 279: len(jpeg), 50706: 0x0401}
+    shorts = {259: 7, 262: 6, 277: 3}
+    rows = [
+        struct.pack("<HHII", tag, 4 if tag != 50706 else 1, 1 if tag != 50706 else 4, v) for tag, v in longs.items()
+    ]
+    rows += [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in shorts.items()]
+    rows += [struct.pack("<HHII", 258, 3, 3, first), struct.pack("<HHII", 50720, 4, 2, first + 8)]
+    body = b"".join(sorted(rows, key=lambda row: struct.unpack_from("<H", row)))
+    head = b"II*\0" + struct.pack("<IH", 8, entries) + body + bytes(4)
+    return head + struct.pack("<4H", 8, 8, 8, 0) + struct.pack("<II", *crop) + jpeg
+
+
+@pytest.mark.parametrize("crop", [(1, 1), (0, 0), (2**32 - 1, 2**32 - 1), (800, 100), (400, 300)])
+def test_a_dng_that_lies_about_its_size_is_taken_at_its_pictures(tmp_path: Path, crop: tuple[int, int]) -> None:
+    """A size of one pixel would call it too small to compare."""
+    file = tmp_path / "photo.dng"
+    file.write_bytes(dng(jpeg(1, 800, 600), (800, 600), crop))
+    assert decode(file).dimensions == Dimensions(800, 600)
+
+
+def test_a_dng_says_how_large_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "photo.dng"
+    file.write_bytes(dng(jpeg(1, 800, 600), (800, 600), (3992, 2992)))
+    assert decode(file).dimensions == Dimensions(3992, 2992)
 
 
 def test_a_shared_dng_gives_its_preview() -> None:

@@ -10,11 +10,12 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fingerprint.codefile import HEADER_BYTES, TAIL_ROWS
 from fingerprint.index import ScanIndex
-from fingerprint.scan import BLOCK_ROWS
+from fingerprint.scan import BLOCK_ROWS, arranged
 from store.fingerprints import FingerprintRows, Row
 from tests.contracts_of.fingerprint_table import Table, code, insert
 
@@ -304,3 +305,71 @@ def test_the_bands_answer_once_there_are_enough_codes(table: Table, index: ScanI
     assert ids(by_bands.near(code(1), 31, None)) == captures[-1:]
     assert (table.folder / "bands-v1").stat().st_mode & 0o077 == 0
     assert not list(table.folder.glob("*.new"))
+
+
+# What is deleted
+
+
+def _on_disk(table: Table) -> bytes:
+    return b"".join(path.read_bytes() for path in table.folder.iterdir())
+
+
+@pytest.mark.parametrize("place", [0, 10, 29])
+def test_what_is_forgotten_is_in_no_file(table: Table, index: ScanIndex, place: int) -> None:
+    """The first, one in between, and the newest, after which the file ends earlier."""
+    captures = table.add_all([(code(k), 100) for k in range(30)], iscc=b"the ISCC")
+    assert len(index.near(code(place), 0, None)) == 1
+    words = [word.tobytes() for word in arranged(code(place))[:, 0]]
+    assert all(word in _on_disk(table) for word in words)
+    (table.folder / "codes-v2.new").write_bytes(code(place))  # of a rebuilding that was killed
+    table.remove(captures[place])
+    index.forget([place + 1, 10**6])
+    assert not any(word in _on_disk(table) for word in [*words, code(place)])
+    for each in (index, another(table)):
+        assert each.near(code(place), 0, None) == []
+        assert each.count(None) == 29
+        others = [k for k in range(30) if k != place]
+        assert [ids(each.near(code(k), 0, None)) for k in others] == [[captures[k]] for k in others]
+        assert len(each.iscc(b"the ISCC", 0, None)) == 29
+    added = table.add(code("later"))
+    assert ids(index.near(code("later"), 0, None)) == [added]
+
+
+def test_before_there_is_a_file_there_is_nothing_to_forget(index: ScanIndex) -> None:
+    index.forget([1])
+    assert index.count(None) == 0
+
+
+def test_the_bands_forget_too(table: Table) -> None:
+    """Each band's list has the rows by their keys: who knows where a row stands knows its code."""
+    chance = random.Random(5)
+    codes = [chance.randbytes(32) for _ in range(500)]
+    captures = table.add_all([(each, 100) for each in codes])
+    index, other = (ScanIndex(table.folder, FingerprintRows(table.database), bands_from=1) for _ in range(2))
+    for each in (index, other):
+        assert ids(each.near(codes[7], 31, None)) == captures[7:8]
+    path = table.folder / "bands-v1"
+    before = path.stat()
+    for gone in (7, 8, 499):
+        table.remove(captures[gone])
+    index.forget([8, 9, 500])
+    assert path.stat().st_size == before.st_size - 3 * 64
+    members = np.frombuffer(path.read_bytes()[-497 * 64 :], np.uint32)
+    assert not set(members.tolist()) & {7, 8, 499}
+    for each in (index, other):
+        assert [ids(each.near(codes[k], 31, None)) for k in (6, 7, 8, 9, 498)] == [
+            captures[6:7], [], [], captures[9:10], captures[498:499],
+        ]  # fmt: skip
+    assert path.stat().st_size == before.st_size - 3 * 64, "and it was not made anew for that"
+
+
+def test_a_bands_table_of_an_older_file_goes_as_a_whole(table: Table, index: ScanIndex) -> None:
+    captures = table.add_all([(code(k), 100) for k in range(30)])
+    by_bands = ScanIndex(table.folder, FingerprintRows(table.database), bands_from=1)
+    assert ids(by_bands.near(code(3), 31, None)) == captures[3:4]
+    index.rebuild()
+    table.remove(captures[3])
+    index.forget([4])
+    assert not (table.folder / "bands-v1").exists()
+    assert by_bands.near(code(3), 31, None) == []
+    assert ids(by_bands.near(code(4), 31, None)) == captures[4:5]

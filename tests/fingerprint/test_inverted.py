@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from fingerprint import blocks, inverted
-from fingerprint.features import keypoints, pack
+from fingerprint.features import POINT, keypoints, pack
 from fingerprint.inverted import InvertedFile, Probes
 from tests.fingerprint.point_rows import (
     SMALL_BLOCK,
     SMALL_FAN,
+    WORDS,
     Rows,
     as_found,
     brute_force,
@@ -334,3 +335,79 @@ def test_a_sealer_may_be_killed(rows: Rows, tmp_path: Path, folder: Path, after:
         assert as_found(searched.search(question(), None)) == brute_force(rows, question())
         searched.seal()
         assert as_found(searched.search(question(), None)) == brute_force(rows, question())
+
+
+def _points_of(number: int) -> list[bytes]:
+    """Those codes of this photo that no other has."""
+    codes = np.frombuffer(pack(some_points(number - 1)), POINT)["code"]
+    return [code.tobytes() for code in codes if code.tobytes() not in WORDS.tobytes()]
+
+
+def _on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in (folder / "points-v1").iterdir())
+
+
+@pytest.mark.parametrize("number", [1, 3, 8, 9])
+def test_what_is_forgotten_is_in_no_file(rows: Rows, tmp_path: Path, folder: Path, number: int) -> None:
+    """At both ends of a file, within it, and where no file is."""
+    searched = InvertedFile(folder, rows)
+    searched.seal()
+    before = _on_disk(folder)
+    assert all(code in before for code in _points_of(number)) == (number <= 8)
+    rows.remove(number)
+    searched.forget([number, 77])
+    assert not any(code in _on_disk(folder) for code in _points_of(number))
+    assert as_found(searched.search(question(), None)) == brute_force(rows, question())
+    searched.forget([number])
+    for again in (searched, InvertedFile(folder, rows)):
+        assert again.seal() == 0, "the files are kept"
+        assert as_found(again.search(question(), None)) == brute_force(rows, question())
+
+
+def test_many_are_forgotten_at_once_and_by_slices(rows: Rows, folder: Path) -> None:
+    for seed in range(10, 40):
+        rows.add(pack(some_points(seed)))
+    searched = InvertedFile(folder, rows)
+    searched.seal()
+    gone = [2, 3, 4, 5, 20, 21, 33, 39]
+    for number in gone:
+        rows.remove(number)
+    searched.forget(gone)
+    left = _on_disk(folder)
+    assert not any(code in left for number in gone for code in _points_of(number))
+    assert as_found(searched.search(question(), None)) == brute_force(rows, question())
+    for seed in range(40, 70):  # what was written without them is merged like every other
+        rows.add(pack(some_points(seed)))
+        searched.seal()
+    assert names(folder) == [file_of(folder, 1, 64).name, file_of(folder, 65, 68).name]
+    assert as_found(searched.search(question(), None)) == brute_force(rows, question())
+
+
+def test_a_damaged_file_is_not_written_anew(rows: Rows, folder: Path) -> None:
+    searched = InvertedFile(folder, rows)
+    searched.seal()
+    _short(file_of(folder, 1, 8))
+    searched.forget([3])
+    assert names(folder) == []
+
+
+def test_what_a_killed_merge_left_is_removed(rows: Rows, folder: Path) -> None:
+    searched = InvertedFile(folder, rows)
+    searched.seal()
+    parts = [InvertedFile(folder, rows)._read(first, first + 3) for first in (1, 5)]
+    for part in parts:
+        witness = searched._witness(part.first, part.last)
+        blocks.write(file_of(folder, part.first, part.last), part.first, part.last, witness, [(0, part)])
+    file_of(folder, 9, 12).with_suffix(".new").write_bytes(b"half")
+    assert len(names(folder)) == 4
+    assert searched.seal() == 0
+    assert names(folder) == [file_of(folder, 1, 8).name]
+
+
+def test_files_that_are_none_of_ours_are_in_nobodys_way(rows: Rows, folder: Path) -> None:
+    searched = InvertedFile(folder, rows)
+    for name in (".DS_Store", "notes-to-self", "1-2-3", "lost+found"):
+        (folder / "points-v1" / name).write_text("not ours")
+    assert searched.seal() == 3
+    assert as_found(searched.search(question(), None)) == brute_force(rows, question())
+    assert len(names(folder)) == 5

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from fingerprint import match as module
 from fingerprint.codes import ORIENTATIONS, PDQ
 from fingerprint.decode import picture_of
 from fingerprint.match import MAX_MATCHES
+from pipeline.errors import Unavailable
 from pipeline.record import Alignment, Asset, Match, Request, Rights, Verdict, decode, encode
 from pipeline.run import Work, fingerprint
 from settings import load_settings
@@ -32,7 +34,7 @@ class Register:
 
     def add(self, image: Image.Image, content: bytes | None = None) -> str:
         self.count += 1
-        sha256 = hashlib.sha256(content or image.tobytes()).digest()
+        sha256 = self.services.blobs.put(content or image.tobytes()).sha256
         owner, records = f"owner{self.count}", self.services.captures
         capture_id = records.register(
             f"c{self.count}", owner, bytes(20), Request(Rights()), Asset(sha256, "image/png", 1)
@@ -213,14 +215,34 @@ def test_a_photo_that_is_gone_stops_matching_at_once(register: Register) -> None
     assert sa.inspect(register.services.database.engine).has_table("local_features")
 
 
+def test_a_photo_that_is_erased_while_it_is_compared_with_is_no_match(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = register.add(picture(1)), register.add(picture(1).resize((600, 450)))
+    read = register.services.blobs.read
+    erased: list[str] = []
+
+    def erasing(sha256: bytes, *more: int) -> Iterator[bytes]:
+        if not erased:
+            erased.append(mine)
+            register.services.erasures.erase(mine)
+            register.services.erasures.remove_blobs(mine)
+        return read(sha256, *more)
+
+    monkeypatch.setattr(register.services.blobs, "read", erasing)
+    assert [match.id for match in register.judge(picture(1).crop((0, 0, 700, 560))).matches] == [other]
+    assert erased == [mine]
+
+
 @pytest.mark.parametrize(
     "image",
     [
         Image.new("RGB", (300, 200), "grey"),
         picture(7, 60, 50),
         Image.linear_gradient("L").convert("RGB"),
+        Image.fromarray(np.random.default_rng(1).integers(0, 256, (400, 500, 3), np.uint8)),
     ],
-    ids=["flat", "tiny", "gradient"],
+    ids=["flat", "tiny", "gradient", "noise"],
 )
 def test_pictures_without_detail_match_by_bytes_only(crowd: Register, image: Image.Image) -> None:
     mine = crowd.add(image)
@@ -230,12 +252,17 @@ def test_pictures_without_detail_match_by_bytes_only(crowd: Register, image: Ima
     assert verdict.note == "Too little detail for fingerprints: compared by bytes only."
 
 
-def test_noise_matches_no_other_noise(crowd: Register) -> None:
-    def noise(seed: int) -> Image.Image:
-        return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (400, 500, 3), np.uint8))
-
-    crowd.add(noise(1))
-    assert crowd.judge(noise(2)).matches == ()
+def test_a_lens_correction_is_no_other_scene(crowd: Register) -> None:
+    """It bends the whole picture smoothly; parallax moves near and far things apart."""
+    mine = crowd.add(picture(1))
+    pixels = np.asarray(picture(1))
+    y, x = np.indices(pixels.shape[:2], np.float32)
+    dx, dy = x / 800 - 0.5, y / 600 - 0.5
+    zoom = 1 + 0.12 * (dx * dx + dy * dy - 0.25)
+    across, down = (np.asarray(place, np.float32) for place in ((dx * zoom + 0.5) * 800, (dy * zoom + 0.5) * 600))
+    bent = cv2.remap(pixels, across, down, cv2.INTER_LINEAR)
+    match = the_match(crowd.judge(Image.fromarray(bent)))
+    assert (match.id, match.kind) == (mine, "near_copy")
 
 
 def test_the_list_is_bounded_and_says_so(register: Register) -> None:
@@ -254,6 +281,23 @@ def test_an_answer_that_ran_out_of_time_says_so(crowd: Register, monkeypatch: py
     verdict = crowd.judge(picture(1), b"other bytes")
     assert verdict.kind == "original"
     assert "There was no time to look at all candidates" in verdict.note
+
+
+def test_a_verdict_that_is_kept_is_never_cut_short(crowd: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd.add(picture(1))
+    monkeypatch.setattr(module, "REGISTER_PATIENCE_S", 0.0)
+    with pytest.raises(Unavailable, match="the time to compare"):
+        crowd.judge(picture(1), b"other bytes", before=100)
+
+
+def test_a_missing_small_picture_is_said_and_stops_nothing(crowd: Register) -> None:
+    lost, mine = crowd.add(picture(1)), crowd.add(ImageOps.posterize(picture(1), 5))
+    digest = crowd.services.captures.get(lost).fact("fingerprint").thumbnail_sha256
+    (file,) = (crowd.services.settings.home / "blobs").rglob(f"*{digest.hex()[-20:]}*")
+    file.unlink()
+    verdict = crowd.judge(picture(1).resize((400, 300)))
+    assert the_match(verdict).id == mine
+    assert "1 that resemble it were not looked at" in verdict.note
 
 
 def test_a_verdict_survives_the_record(crowd: Register) -> None:

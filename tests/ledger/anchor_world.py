@@ -93,7 +93,7 @@ class Anchored:
             assert (receipt["status"], int(receipt["blockNumber"], 16)) == ("0x1", anchor.block)
             block = self.node.ask("eth_getBlockByHash", receipt["blockHash"], False)["result"]
             assert int(block["timestamp"], 16) == anchor.block_time
-            (event,) = receipt["logs"]
+            event, _commit = receipt["logs"]
             assert int(event["topics"][1], 16) == anchor.tree_size
             assert event["data"] == "0x" + self.world.log.root_at(anchor.tree_size).hex()
             assert event["address"] == anchor.contract.lower()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.leaf import Statement, leaf_digest, parse, statement
+from ledger.leaf import Statement, leaf_digest, parse, statement, tombstone
 from pipeline.errors import Rejected
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "ledger.json").read_text())["leaf"]
@@ -90,3 +90,29 @@ def test_parse_refuses_what_statement_never_makes(place: int, reason: str) -> No
     words[place] = b"\1" + words[place][1:]
     with pytest.raises(Rejected, match=reason):
         parse(words)
+
+
+def _tombstone(**more: Any) -> tuple[bytes, ...]:
+    told: dict[str, Any] = {
+        "salt": b"\1" * 32, "leaf": b"\2" * 32, "position": 258, "capture_id": "abc", "owner": b"\xaa" * 20,
+            "erased_at": 1_795_000_000}  # fmt: skip
+    return tombstone(**told | more)
+
+
+def test_a_tombstone_says_which_entry_of_which_capture_was_erased_and_when() -> None:
+    words = _tombstone()
+    assert words == (
+        b"capture/tombstone/v1" + bytes(12), b"\1" * 32, b"\2" * 32, bytes(30) + b"\1\2",
+        bytes.fromhex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),  # SHA-256 of "abc", FIPS 180
+        bytes(12) + b"\xaa" * 20, bytes(32), bytes(32), bytes(24) + (1_795_000_000).to_bytes(8, "big"), bytes(32),
+    )  # fmt: skip
+    assert _tombstone(leaf=None, position=None)[2:4] == (bytes(32), bytes(32))
+
+
+def test_a_tombstone_is_no_statement_and_tells_nothing_without_its_salt() -> None:
+    with pytest.raises(Rejected, match="no statement"):
+        parse(_tombstone())
+    assert leaf_digest(_tombstone()) != leaf_digest(_tombstone(salt=b"\7" * 32))
+    for wrong in ({"salt": b"short"}, {"leaf": b"short"}, {"owner": b"short"}, {"erased_at": -1}):
+        with pytest.raises(Rejected):
+            _tombstone(**wrong)

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cli import main
 from ledger.checkpoint import parse, verify
 from ledger.monitor import REMEMBERED, REORG_BLOCKS, Fork, State
 from ledger.outside import OutsideContract, OutsideLog, _path
@@ -328,3 +330,26 @@ def test_a_contradiction_is_proved_from_tiles_alone(here: Scene) -> None:
     log.check(whole)
     log.check_prefix(2, root(2, newest), whole)
     assert consistency_proof(2, 3, newest)
+
+
+def test_the_command_says_what_is_wrong(here: Scene, tmp_path: Path) -> None:
+    here.grow(3)
+    (tmp_path / "two").write_text(f"{signer().vkey}\n{signer().vkey}\n")
+    (tmp_path / "file").write_text("here is no folder")
+    right = {"--log": here.url, "--key": str(signer().vkey), "--rpc": here.anchored.node.url,
+             "--contract": here.contract, "--state": str(tmp_path / "state.json")}  # fmt: skip
+    for options, says in (
+        ({"--key": "nonsense"}, "neither a verifier key"),
+        ({"--key": str(tmp_path / "two")}, "a monitor follows one log"),
+        ({"--contract": "0x12"}, "0x and 40 hex digits"),
+        ({"--rpc": "ftp://127.0.0.1"}, "begins with http"),
+        ({"--rpc": "http://127.0.0.1:1"}, "did not answer"),
+        ({"--rpc": here.url}, "refused eth_chainId"),
+        ({"--state": str(tmp_path / "file/state.json")}, "cannot be written"),
+        ({"--metrics-listen": "9"}, "no address and port"),
+    ):
+        words = [word for pair in (right | options).items() for word in pair]
+        run = CliRunner().invoke(main, ["monitor", "--once", *words])
+        assert run.exit_code == 1, (options, run.output)
+        assert isinstance(run.exception, SystemExit)
+        assert says in run.output

@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +228,22 @@ def test_any_flipped_bit_fails_a_consistency_proof(new: int, data: st.DataObject
     digests[which] = flip(digests[which], data.draw(st.integers(0, 255)))
     with pytest.raises(Rejected, match="root"):
         verify_consistency(old, new, digests[1:-1], digests[0], digests[-1])
+
+
+def test_every_single_bit_of_all_proofs_in_a_small_tree_counts() -> None:
+    size, top = 11, mth(0, 11)
+    for index in range(size):
+        digests = [LEAVES[index], *inclusion_proof(index, size, STORED), top]
+        for which, bit in product(range(len(digests)), range(256)):
+            wrong = [*digests[:which], flip(digests[which], bit), *digests[which + 1 :]]
+            with pytest.raises(Rejected):
+                verify_inclusion(wrong[0], index, size, wrong[1:-1], wrong[-1])
+    for old in range(1, size):
+        digests = [mth(0, old), *consistency_proof(old, size, STORED), top]
+        for which, bit in product(range(len(digests)), range(256)):
+            wrong = [*digests[:which], flip(digests[which], bit), *digests[which + 1 :]]
+            with pytest.raises(Rejected):
+                verify_consistency(old, size, wrong[1:-1], wrong[0], wrong[-1])
 
 
 @given(sizes, st.data())

@@ -34,7 +34,8 @@ class Chain:
     def __init__(self, url: str) -> None:
         self.url = url
         self.account = verify_chain.ask(url, [".*"], "eth_accounts")[0]
-        deployed = self.send({"data": json.loads(ARTIFACT.read_text())["bytecode"]})
+        created: str = json.loads(ARTIFACT.read_text())["bytecode"] + abi_encode(["string"], [""]).hex()
+        deployed = self.send({"data": created})
         self.contract: str = deployed["contractAddress"]
 
     def send(self, transaction: dict[str, str]) -> dict[str, Any]:

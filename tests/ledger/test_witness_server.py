@@ -115,8 +115,14 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+        (tmp_path / "binary").write_bytes(b"\xff\xfe")
+        (tmp_path / "file").write_text("here is no folder")
         for options, says in (
-            (["--log", "nonsense"], "Error: a verifier key is name+id+key"),
+            (["--log", "nonsense"], "neither a verifier key, name+id+key, nor a file"),
+            (["--log", "non+sense"], "Error: a verifier key is name+id+key"),
+            (["--log", "x" * 5000], "neither a verifier key"),
+            (["--log", str(tmp_path / "binary")], "neither a verifier key"),
+            (["--log", str(signer().vkey), "--home", str(tmp_path / "file/w")], "where a witness keeps its memory"),
             (["--log", str(signer().vkey), "--listen", "8100"], "no address and port such as"),
             (["--log", str(signer().vkey), "--listen", f"127.0.0.1:{port}"], "nobody else may listen"),
         ):

@@ -1,5 +1,6 @@
 """Records: write-once facts, leases, the sweeper's list, and what happens when many write at once."""
 
+import json
 import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline.record import (
     Request,
     Rights,
     SoftBinding,
+    encode,
 )
 from store import captures as module
 from store import schema
@@ -226,9 +228,11 @@ def test_inclusion_facts_of_the_first_version_lose_only_what_the_log_says_anyway
     config.attributes["engine"] = database.engine
     command.upgrade(config, "0002")
     records = CaptureRecords(database)
-    _new(records)
     old = '{"checkpoint":"a note","index":3,"proof":["00"],"tree_size":7}'
     with database.write() as connection:
+        request = json.dumps(encode(Request(Rights())))
+        capture = {"id": "a", "owner": "o", "owner_address": bytes(20), "sha256": bytes(32), "request": request}
+        connection.execute(schema.captures.insert().values(**capture, created_at=now_text(), finished=False))
         row = {"capture_id": "a", "name": "inclusion", "value": old, "created_at": now_text()}
         connection.execute(schema.facts.insert().values(row))
     database.migrate()

@@ -1,0 +1,23 @@
+"""What the contract costs is what contracts/gas.json says, to the last unit, and within the promise."""
+
+import json
+
+from tests.chain_fixture import Node, shared_node
+from tests.contracts.gas import BATCH, SNAPSHOT, measure
+
+__all__ = ["shared_node"]
+
+RENEW = "when the change is wanted, run `make gas-contract` and commit contracts/gas.json"
+
+
+def test_the_gas_is_that_of_the_snapshot(shared_node: Node) -> None:
+    assert measure(shared_node) == json.loads(SNAPSHOT.read_text()), RENEW
+
+
+def test_a_batch_of_1000_costs_at_most_100_gas_a_photo() -> None:
+    at_large = [
+        gas for name, gas in json.loads(SNAPSHOT.read_text()).items() if name.startswith("append 1,000 at 2^20")
+    ]
+    assert len(at_large) == 4
+    assert max(at_large) <= 100_000
+    assert max(at_large) / BATCH <= 100
