@@ -49,6 +49,7 @@ def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inverted, "BLOCK", SMALL_BLOCK)
     monkeypatch.setattr(inverted, "FAN", SMALL_FAN)
     monkeypatch.setattr(inverted, "CHUNK", 50)
+    monkeypatch.setattr(inverted, "FULLEST", 1_000_000)  # the points here stand in few cells; see test_match_crowded
     monkeypatch.setattr(blocks, "SLICE", 40)
 
 
