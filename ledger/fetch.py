@@ -42,8 +42,11 @@ def fetch(
 
     Raises Unavailable when there is none, or it is longer than `max_bytes`.
     """
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    if not url.startswith(("http://", "https://")):
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    if not host or not url.startswith(("http://", "https://")):
         raise Unavailable(f"{url[:80]!r} is no address that begins with http:// or https://")
     end = time.monotonic() + timeout_s
     request = urllib.request.Request(url, body, {"Content-Type": media_type} if media_type else {})  # noqa: S310
