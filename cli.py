@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -171,13 +172,30 @@ def chain() -> None:
 @_explained
 def chain_deploy(endpoint: str) -> None:
     """Deploy the log contract on CAPTURE_CHAIN_URL with CAPTURE_CHAIN_KEY_FILE and print its address."""
+    from ledger.deploy import deploy
+    from wiring import Services
+
+    services = Services(settings := _settings())
+    if settings.chain_url is None:
+        raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
+    max_fee_wei = services.chain_max_fee_wei()
+    click.echo(deploy(settings.chain_url, services.chain_signer(), endpoint=endpoint, max_fee_wei=max_fee_wei))
+
+
+@chain.command("signer")
+@click.option("--socket", type=click.Path(path_type=Path), required=True, help="Where to answer; mode 0600.")
+@_explained
+def chain_signer(socket: Path) -> None:
+    """Keep the key of CAPTURE_CHAIN_KEY_FILE in a process of its own and sign digests for who may open the socket."""
     from ledger.accounts import read_or_make_key
-    from ledger.chain import deploy
+    from ledger.signer import serve
 
     settings = _settings()
-    if settings.chain_url is None or settings.chain_key_file is None:
-        raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
-    click.echo(deploy(settings.chain_url, read_or_make_key(settings.chain_key_file), endpoint=endpoint))
+    if settings.chain_key_file is None:
+        raise SettingError("set CAPTURE_CHAIN_KEY_FILE to the file that holds the key")
+    key = read_or_make_key(settings.chain_key_file, settings.chain_password_file)
+    with suppress(KeyboardInterrupt):
+        serve(key, socket)
 
 
 @main.command()

@@ -8,9 +8,13 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 MAX_UPLOAD_BYTES = 50_000_000  # a 48 MP ProRAW is 75 MB and comes later; a 12 MP JPEG is 3 to 8 MB
+
+
+T = TypeVar("T", int, None)
 
 
 class SettingError(Exception):
@@ -29,7 +33,12 @@ class Settings:
     queue_url: str | None
     chain_url: str | None
     chain_key_file: Path | None
+    chain_password_file: Path | None
+    chain_signer: Path | None
     chain_contract: str | None
+    chain_confirmations: int | None
+    chain_max_fee_gwei: int | None
+    chain_daily_gas: int | None
     index_url: str | None
     tsa_url: str | None
     log_origin: str | None
@@ -63,9 +72,14 @@ _KNOWN = {
     "CAPTURE_DATABASE_URL": "a database such as sqlite:////srv/capture/capture.db",
     "CAPTURE_BLOBS_URL": "a store such as file:///srv/capture/blobs or s3://bucket/prefix",
     "CAPTURE_QUEUE_URL": "a Valkey or Redis such as redis://localhost:6379/0 or unix:///run/valkey.sock",
-    "CAPTURE_CHAIN_URL": "an EVM JSON-RPC address such as https://rpc.example",
-    "CAPTURE_CHAIN_KEY_FILE": "a file with the writer's private key as 64 hex digits, mode 0600",
+    "CAPTURE_CHAIN_URL": "an EVM JSON-RPC address such as https://rpc.example, or several with commas between",
+    "CAPTURE_CHAIN_KEY_FILE": "a file with the writer's private key as 64 hex digits or as a keystore, mode 0600",
+    "CAPTURE_CHAIN_PASSWORD_FILE": "a file with the keystore's password, mode 0600",
+    "CAPTURE_CHAIN_SIGNER": "the socket of a program that keeps the key, such as unix:///run/capture-signer.sock",
     "CAPTURE_CHAIN_CONTRACT": "the log contract's address, 0x and 40 hex digits, as `capture chain deploy` printed it",
+    "CAPTURE_CHAIN_CONFIRMATIONS": "a whole number from 1 to 100000, or nothing where the chain has final blocks",
+    "CAPTURE_CHAIN_MAX_FEE_GWEI": "a whole number from 1 to 1000000: the most that one gas may ever cost",
+    "CAPTURE_CHAIN_DAILY_GAS": "a whole number from 300000 on: the gas that anchoring may use in 24 hours",
     "CAPTURE_INDEX_URL": "the same PostgreSQL as in CAPTURE_DATABASE_URL, or leave it unset",
     "CAPTURE_SIGNER_URL": "nothing: this version signs with its own key file only, leave it unset",
     "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
@@ -96,17 +110,24 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         database_url=database_url or f"sqlite:///{home}/capture.db",
         blobs_url=_url(environ, "CAPTURE_BLOBS_URL", ("file", "s3")) or (home / "blobs").as_uri(),
         queue_url=_url(environ, "CAPTURE_QUEUE_URL", ("redis", "rediss", "unix")),
-        chain_url=_url(environ, "CAPTURE_CHAIN_URL", ("http", "https")),
-        chain_key_file=_key_file(environ),
+        chain_url=_urls(environ, "CAPTURE_CHAIN_URL", ("http", "https")),
+        chain_key_file=_file(environ, "CAPTURE_CHAIN_KEY_FILE"),
+        chain_password_file=_file(environ, "CAPTURE_CHAIN_PASSWORD_FILE"),
+        chain_signer=_socket(environ, "CAPTURE_CHAIN_SIGNER"),
         chain_contract=_address(environ),
+        chain_confirmations=_whole(environ, "CAPTURE_CHAIN_CONFIRMATIONS", None, 1, 100_000),
+        chain_max_fee_gwei=_whole(environ, "CAPTURE_CHAIN_MAX_FEE_GWEI", None, 1, 1_000_000),
+        chain_daily_gas=_whole(environ, "CAPTURE_CHAIN_DAILY_GAS", None, 300_000, 10**15),
         index_url=_database(environ, "CAPTURE_INDEX_URL", ("postgresql",)),
         tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
         log_origin=_origin(environ),
         witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
     )
-    if settings.chain_url and not settings.chain_key_file:
+    if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
+    if settings.chain_key_file and settings.chain_signer:
+        raise SettingError("CAPTURE_CHAIN_KEY_FILE and CAPTURE_CHAIN_SIGNER are two keys: leave one unset")
     if settings.index_url and settings.index_url != settings.database_url:
         raise _wrong("CAPTURE_INDEX_URL", environ)  # its triggers keep it in the transaction of the fingerprint
     return settings
@@ -151,11 +172,25 @@ def _database(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -
     return value.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
-def _key_file(environ: Mapping[str, str]) -> Path | None:
-    value = environ.get("CAPTURE_CHAIN_KEY_FILE")
+def _urls(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    """One URL or several, separated by commas; a comma within one is written %2C."""
+    for url in (environ.get(name) or "").split(","):
+        _url({name: url.strip() or ("x" if environ.get(name) else "")}, name, schemes)
+    return environ.get(name) or None
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    value = environ.get(name)
     if value and not Path(value).is_file():
-        raise SettingError(f"CAPTURE_CHAIN_KEY_FILE names no file; write {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
+        raise SettingError(f"{name} names no file; write {_KNOWN[name]}")
     return Path(value).absolute() if value else None
+
+
+def _socket(environ: Mapping[str, str], name: str) -> Path | None:
+    value = environ.get(name)
+    if value and not value.startswith("unix:///"):
+        raise _wrong(name, environ)
+    return Path(value.removeprefix("unix://")) if value else None
 
 
 def _address(environ: Mapping[str, str]) -> str | None:
@@ -185,7 +220,7 @@ def _witnesses(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+def _whole(environ: Mapping[str, str], name: str, default: T, low: int, high: int) -> int | T:
     value = environ.get(name)
     if not value:
         return default

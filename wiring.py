@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ledger.anchor import Anchorer
     from ledger.checkpoint import CheckpointSigner
     from ledger.cosigning import Cosigning, Witness
+    from ledger.signer import Signer
     from provenance.keys import Identity
     from store.bell import Bell
 
@@ -129,15 +131,29 @@ class Services:
         from ledger.chain import Chain
         from store.outbox import Outbox
 
-        engines = self.engines
-        chain = Chain(engines.chain_url, self.chain_key(), self.settings.chain_contract, engines.chain_is_local)
-        return Anchorer(chain, Outbox(self.database), self.log, holder=worker_name("ledger", 1))
+        engines, settings = self.engines, self.settings
+        chain = Chain(
+            engines.chain_url, self.chain_signer(), settings.chain_contract, engines.chain_is_local,
+            confirmations=settings.chain_confirmations, max_fee_wei=self.chain_max_fee_wei(),
+        )  # fmt: skip
+        outbox, holder = Outbox(self.database), worker_name("ledger", 1)
+        return Anchorer(chain, outbox, self.log, holder, daily_gas=settings.chain_daily_gas)
 
-    def chain_key(self) -> bytes:
-        """The writer's private key, 32 bytes: the operator's file, or one made at the first start (mode 0600)."""
+    def chain_signer(self) -> "Signer":
+        """Who signs as the log's writer: another program, the operator's key file, or one made at the first start."""
         from ledger.accounts import read_or_make_key
+        from ledger.signer import LocalSigner, SocketSigner
 
-        return read_or_make_key(self.settings.chain_key_file or self.settings.keys / "chain" / "writer.key")
+        settings = self.settings
+        if settings.chain_signer:
+            return SocketSigner(settings.chain_signer)
+        file = settings.chain_key_file or settings.keys / "chain" / "writer.key"
+        return LocalSigner(read_or_make_key(file, settings.chain_password_file))
+
+    def chain_max_fee_wei(self) -> int | None:
+        """The most that one gas may cost; None when the operator sets no limit."""
+        gwei = self.settings.chain_max_fee_gwei
+        return gwei * 10**9 if gwei else None
 
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""
@@ -155,14 +171,15 @@ class Services:
         return self.keys.add(name, scopes, rights, lambda owner: owner_address(seed, owner), keep)
 
     def check_chain(self) -> None:
-        """Raise Unavailable when the chain does not answer. Asked without web3, which the API never loads."""
+        """Raise Unavailable when no node of the chain answers. Asked without web3, which the API never loads."""
         from ledger.verify import NotChecked
         from ledger.verify_chain import QUANTITY, ask
 
-        try:
-            ask(self.engines.chain_url, QUANTITY, "eth_chainId")
-        except (ValueError, NotChecked) as error:
-            raise Unavailable("the chain did not answer") from error
+        for url in self.engines.chain_url.split(","):
+            with suppress(ValueError, NotChecked):
+                ask(url.strip(), QUANTITY, "eth_chainId")
+                return
+        raise Unavailable("the chain did not answer")
 
     def close(self) -> None:
         """Give back what was opened. Must be called before a fork."""

@@ -7,56 +7,21 @@ chain is sent again, byte for byte, then at most one new transaction is signed, 
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from ledger.chain import Chain, Head, Reverted, SignedTransaction
+from ledger.budget import pause_s
+from ledger.chain import Chain, Head
+from ledger.delivery import Delivery, Outbox, Transaction
+from ledger.signing import SignedTransaction
 from ledger.tree import Hashes, consistency_proof
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import Anchor
 
 LEASE_S = 10  # renewed while waiting; what another anchorer waits for when this one is killed
-LOCAL_WAIT_S = 10  # the embedded chain answers in milliseconds: longer than this, it is being restarted
-WAIT_S = 120  # ten blocks of the slowest large chain; the next flush waits again
 
 log = logging.getLogger(__name__)
-
-
-class Transaction(Protocol):
-    """A stored transaction; see store.outbox.Transaction."""
-
-    @property
-    def nonce(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def hash(self) -> str: ...
-    @property
-    def raw(self) -> bytes: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def block(self) -> int | None: ...
-    @property
-    def block_time(self) -> int | None: ...
-
-
-class Outbox(Protocol):
-    """Where signed transactions are kept; see store.outbox.Outbox."""
-
-    def store(
-        self, lease: str, fence: int, *, chain_id: int, sender: str, nonce: int, contract: str, size: int, root: bytes,
-        hash: str, raw: bytes,
-    ) -> Transaction: ...  # fmt: skip
-    def mark_sent(self, hash: str) -> None: ...
-    def mark_included(self, hash: str, block: int, block_time: int) -> None: ...
-    def mark_reverted(self, hash: str) -> None: ...
-    def open(self, chain_id: int, sender: str, nonce: int) -> Sequence[Transaction]: ...
-    def newest(self, chain_id: int, contract: str) -> Transaction | None: ...
-    def take_lease(self, name: str, holder: str, seconds: float) -> int | None: ...
-    def renew_lease(self, name: str, fence: int, seconds: float) -> bool: ...
-    def release_lease(self, name: str, fence: int) -> None: ...
 
 
 class Log(Hashes, Protocol):
@@ -76,33 +41,36 @@ class Anchorer:
     """Brings the log's newest checkpoint onto the chain. One works at a time for each key, kept by a lease.
 
     `holder` names this anchorer: one that starts again under the same name need not wait for its old lease.
-    `fault(step)` is called before and after every step, for fault injection.
+    `fault(step)` is called before and after every step, for fault injection. `daily_gas`: what may be used in 24 hours;
+    when it runs short, appends wait. `wait_s` and `replace_after_s` as in ledger.delivery, None for its defaults.
     """
 
     def __init__(
         self, chain: Chain, outbox: Outbox, log: Log, holder: str | None = None,
         fault: Callable[[str], None] = lambda step: None, wait_s: float | None = None,
+        replace_after_s: float | None = None, daily_gas: int | None = None,
     ) -> None:  # fmt: skip
         self._chain = chain
         self._outbox = outbox
         self._log = log
         self._holder = holder or secrets.token_hex(8)
-        self._fault = fault
-        self._wait_s = wait_s or (LOCAL_WAIT_S if chain.local else WAIT_S)
+        self._delivery = Delivery(chain, outbox, self._store, self._renew, fault, wait_s, replace_after_s)
+        self._daily_gas = daily_gas
         self._fence = 0
         self._renew_at = 0.0
         self._writer_checked = False
 
     def flush(self) -> Anchor | None:
-        """Anchor the newest checkpoint and write the facts that follow; the newest anchor, None before the first.
+        """Anchor the newest checkpoint, as soon as the budget allows; the newest anchor, None before the first.
 
-        Raises Unavailable (the same again later goes on from here) and Conflict (chain and database disagree).
+        Writes the facts of what became final meanwhile. Raises Unavailable (the same again later goes on from here)
+        and Conflict (chain and database disagree: nothing is signed).
         """
         with self._leased():
             head = self._reconcile()
             anchor = self._record()  # what a crash between inclusion and facts left out
             newest = self._log.newest()
-            if newest is None or newest[0] <= head.size:
+            if newest is None or newest[0] <= head.size or not self._may_append():
                 return anchor
             self._append(head, *newest)
             return self._record()
@@ -121,14 +89,28 @@ class Anchorer:
     def _reconcile(self) -> Head:
         """Bring everything that was signed onto the chain; what the contract then holds, which we know and agree to."""
         chain = self._chain
-        for transaction in self._outbox.open(chain.chain_id, chain.sender, chain.nonce()):
-            if transaction.block is not None:
-                log.warning("the chain lost %s of block %d: sent again", transaction.hash, transaction.block)
-            self._deliver(transaction)
-        head = chain.head() or self._deploy()
+        self._check_past()
+        # Not before there is a contract: an append to an address without code succeeds, and appends nothing.
+        head = None if chain.local else chain.head() or self._deploy()
+        if self._delivery.all() or head is None:
+            head = chain.head() or self._deploy()
         self._check_writer()
         self._check_head(head)
         return head
+
+    def _check_past(self) -> None:
+        """The chain still has the block that was final: facts name it, and receipts that were given out."""
+        chain = self._chain
+        final = self._outbox.newest_final(chain.chain_id, chain.contract)
+        if final is None or final.block is None or chain.block_hash(final.block) == final.block_hash:
+            return
+        host, newest = chain.host, chain.newest_block()
+        chain.rotate()
+        raise Conflict(
+            f"the chain at {host}, now at block {newest}, has no block {final.block} {final.block_hash}, which was "
+            f"final and held {final.size} leaves: it was reset to an older state, or this node is still catching up. "
+            "Nothing is signed until that block is there; if it never comes back, see docs/why-009-finality.md"
+        )
 
     def _deploy(self) -> Head:
         chain = self._chain
@@ -143,7 +125,7 @@ class Anchorer:
                 "log: restore the newest backup of the database, or move the embedded chain's folder away"
             )
         chain.fund_locally()
-        self._send_new(chain.sign_deploy(0), 0, bytes(32))
+        self._delivery.new(chain.sign_deploy(0), 0, bytes(32))
         head = chain.head()
         if head is None:
             raise Unavailable(f"the chain at {chain.host}, which lost the contract again")
@@ -165,6 +147,7 @@ class Anchorer:
         newest = self._outbox.newest(self._chain.chain_id, self._chain.contract)
         signed = newest.size if newest else 0
         if head.size < signed:
+            self._chain.rotate()
             raise Unavailable(f"the chain at {self._chain.host}, which is behind: {head.size} leaves of {signed}")
         if head.size > signed:
             raise Conflict(
@@ -189,52 +172,65 @@ class Anchorer:
 
     # -- one new transaction --------------------------------------------------------------------------------------
 
+    def _may_append(self) -> bool:
+        """Whether the budget allows an append now: while it does not, more leaves share the next one."""
+        if self._daily_gas is None or self._chain.local:
+            return True
+        used, since_s = self._outbox.gas_of_a_day(self._chain.chain_id, self._chain.sender)
+        return since_s >= pause_s(self._daily_gas, used)
+
     def _append(self, head: Head, size: int, root: bytes) -> None:
         chain = self._chain
+        nonce, signed = chain.nonce(), self._outbox.next_nonce(chain.chain_id, chain.sender)
+        if nonce < signed:
+            chain.rotate()
+            raise Unavailable(f"the chain at {chain.host}, which is behind: it counts {nonce} transactions of {signed}")
         proof = list(consistency_proof(head.size, size, self._log))
         if chain.local:
             chain.fund_locally()
-        self._send_new(chain.sign_append(chain.nonce(), size, root, proof), size, root)
+        self._delivery.new(chain.sign_append(nonce, size, root, proof), size, root)
 
-    def _send_new(self, signed: SignedTransaction, size: int, root: bytes) -> None:
+    def _store(self, signed: SignedTransaction, size: int, root: bytes, replaces: str | None) -> Transaction:
         chain = self._chain
-        self._renew()
-        with self._step("store"):
-            stored = self._outbox.store(
-                self._lease_name(), self._fence, chain_id=chain.chain_id, sender=chain.sender, nonce=signed.nonce,
-                contract=signed.contract, size=size, root=root, hash=signed.hash, raw=signed.raw,
-            )  # fmt: skip
-        self._deliver(stored)
-
-    def _deliver(self, transaction: Transaction) -> None:
-        """Send, wait for a block, and mark: from any state, any number of times."""
-        if self._chain.local:
-            self._chain.fund_locally()  # a chain that lost its blocks lost our balance with them
-        with self._step("send"):
-            self._chain.send(transaction.raw, transaction.block_time)
-        with self._step("mark_sent"):
-            self._outbox.mark_sent(transaction.hash)
-        try:
-            included = self._chain.wait(transaction.hash, self._wait_s, self._renew)
-        except Reverted:
-            self._outbox.mark_reverted(transaction.hash)
-            raise
-        if included is None:
-            raise Unavailable(f"the chain at {self._chain.host}, which took {transaction.hash} into no block yet")
-        with self._step("mark_included"):
-            self._outbox.mark_included(transaction.hash, *included)
+        return self._outbox.store(
+            self._lease_name(), self._fence, chain_id=chain.chain_id, sender=chain.sender, nonce=signed.nonce,
+            contract=signed.contract, size=size, root=root, hash=signed.hash, raw=signed.raw, gas=signed.gas,
+            local=chain.local, replaces=replaces,
+        )  # fmt: skip
 
     def _record(self) -> Anchor | None:
-        newest = self._outbox.newest(self._chain.chain_id, self._chain.contract)
-        if newest is None or newest.block is None or newest.block_time is None:
+        """Write the facts of what is final, or in a block of the embedded chain; the newest anchor."""
+        chain_id, contract = self._chain.chain_id, self._chain.contract
+        newest = self._outbox.newest(chain_id, contract)
+        if newest is None:
             return None
-        anchor = Anchor(
-            chain_id=self._chain.chain_id, contract=self._chain.contract, transaction=newest.hash, block=newest.block,
-            block_time=newest.block_time, tree_size=newest.size, state="included", local=self._chain.local,
-        )  # fmt: skip
-        with self._step("record"):
+        if self._chain.local:
+            self._write_facts(newest.anchor("included"))
+        elif self._record_final():
+            newest = self._outbox.newest(chain_id, contract) or newest
+        return newest.anchor("final" if newest.state == "final" else "included")
+
+    def _record_final(self) -> bool:
+        """Whether anything became final. In the order of the log: each leaf's anchor is the first that covers it."""
+        waiting = self._outbox.included(self._chain.chain_id, self._chain.contract)
+        final_block = self._chain.final_block() if waiting else -1
+        any_final = False
+        for transaction in waiting:
+            self._renew()
+            anchor = transaction.anchor("final")
+            # Asked once more, because a fact is for ever: what moved since is found out by the next flush.
+            found = self._chain.inclusion(transaction.hash) if anchor.block <= final_block else None
+            if found is None or found.block_hash != transaction.block_hash:
+                break
+            self._write_facts(anchor)
+            with self._delivery.step("mark_final"):
+                self._outbox.mark_final(transaction.hash)
+            any_final = True
+        return any_final
+
+    def _write_facts(self, anchor: Anchor) -> None:
+        with self._delivery.step("record"):
             self._log.record_anchor(anchor)
-        return anchor
 
     # -- one anchorer ---------------------------------------------------------------------------------------------
 
@@ -260,9 +256,3 @@ class Anchorer:
         if not self._outbox.renew_lease(self._lease_name(), self._fence, LEASE_S):
             raise Unavailable(f"another anchorer took over {self._chain.sender}")
         self._renew_at = time.monotonic() + LEASE_S / 3
-
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        self._fault(f"before {name}")
-        yield
-        self._fault(f"after {name}")

@@ -6,6 +6,8 @@ from typing import Any
 from pipeline.errors import Unavailable
 
 MAX_WORDS = 200  # of what a node says, in a message of ours
+LIMIT_EXCEEDED = -32005  # EIP-1474
+_OVERLOADED = ("rate limit", "too many requests", "limit exceeded", "try again")
 
 
 class Refused(Unavailable):
@@ -16,6 +18,10 @@ class Refused(Unavailable):
         self.words = str(fields.get("message", ""))[:MAX_WORDS]
         data = fields.get("data")
         self.data = data if isinstance(data, str) and data.startswith("0x") else None
+        # Another node would answer: this one is busy, or is none.
+        self.overloaded = fields.get("code", LIMIT_EXCEEDED) == LIMIT_EXCEEDED or any(
+            text in self.words.lower() for text in _OVERLOADED
+        )
         super().__init__(f"the chain at {host} refused {method}: {self.words}")
 
 

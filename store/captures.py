@@ -15,6 +15,7 @@ from pipeline.errors import Conflict, Erased, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
 from store.database import Database, as_moment, blobs_stay, now_text
 from store.facts import as_json, blobs_of, name_blobs, write_fact
+from store.outbox import anchor_at, newest_size
 from store.schema import captures, erasures, facts, idempotency
 
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
@@ -62,7 +63,10 @@ class CaptureRecords:
             return _known(connection, owner, key, request_digest)
 
     def get(self, capture_id: str) -> Capture:
-        """The capture with all its facts. Raises LookupError, and Erased (also one) when its owner had it erased."""
+        """The capture with all its facts. Raises LookupError, and Erased (also one) when its owner had it erased.
+
+        Its `anchor` is of state `included`, and no fact yet, while the chain may still take the block back.
+        """
         both = sa.select(captures, erasures.c.erased_at).outerjoin(erasures)
         with self._database.read() as connection:
             row = connection.execute(both.where(captures.c.id == capture_id)).first()
@@ -73,8 +77,10 @@ class CaptureRecords:
                 .where(facts.c.capture_id == capture_id)
                 .order_by(facts.c.number)
             ).all()
+            known = {name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written}
+            times = {name: as_moment(moment) for name, _, moment in written}
+            _show_inclusion(connection, known, times)
         request = decode(Request, json.loads(row.request))
-        known = {name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written}
         if row.erased_at:
             raise Erased(row.id, row.owner, as_moment(row.erased_at), request.published, known)
         return Capture(
@@ -84,7 +90,7 @@ class CaptureRecords:
             created_at=as_moment(row.created_at),
             request=request,
             facts=known,
-            fact_times={name: as_moment(moment) for name, _, moment in written},
+            fact_times=times,
         )
 
     def put(self, capture_id: str, name: str, fact: Any, token: str | None = None) -> None:
@@ -107,9 +113,11 @@ class CaptureRecords:
             self.get(capture_id)  # raises Erased
 
     def newest_fact(self) -> int:
-        """A number that grows whenever any fact is written: a cheap bell for those who wait."""
+        """A number that changes whenever any fact is written or shown: a cheap bell for those who wait."""
         with self._database.read() as connection:
-            return connection.execute(sa.select(sa.func.max(facts.c.number))).scalar() or 0
+            newest = connection.execute(sa.select(sa.func.max(facts.c.number))).scalar() or 0
+            # Side by side, not added: as facts grow the size falls, and for a log's first photos by as much.
+            return int(newest) << 64 | newest_size(connection)
 
     # -- work ---------------------------------------------------------------------------------------------------
 
@@ -193,6 +201,11 @@ class CaptureRecords:
     def _update(self, *where: sa.ColumnElement[bool], **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(captures.update().where(*where).values(**values))
+
+
+def _show_inclusion(connection: Connection, known: dict[str, Any], times: dict[str, datetime]) -> None:
+    if "inclusion" in known and "anchor" not in known and (found := anchor_at(connection, known["inclusion"].index)):
+        known["anchor"], times["anchor"] = found
 
 
 def _known(connection: Connection, owner: str, key: str, request_digest: bytes) -> str | None:

@@ -11,7 +11,7 @@ from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import Anchor, encode
 from store.database import Database, now_text
-from store.schema import captures, checkpoints, cosignatures, facts, log_leaves, log_tiles
+from store.schema import captures, checkpoints, cosignatures, facts, log_leaves, log_tiles, transactions
 
 HASH_BYTES = 32
 MAX_NUMBER = 2**63 - 1  # of a database integer; numbers in a URL may be larger
@@ -134,10 +134,11 @@ class LogRecords:
         end = min(anchor.tree_size, MAX_NUMBER)
         with self._database.read() as connection:
             first = connection.execute(_open(sa.func.min(log_leaves.c.position + 0), end)).scalar_one()
+            since = _anchored_since(connection, anchor)
         value, total = canonical_bytes(encode(anchor)).decode(), 0
         for start in range(end if first is None else first, end, ANCHOR_BATCH):
             with self._database.write() as connection:
-                total += _write_anchors(connection, start, min(start + ANCHOR_BATCH, end), value)
+                total += _write_anchors(connection, start, min(start + ANCHOR_BATCH, end), value, since)
         return total
 
     def _newest(self) -> sa.Row[tuple[object, ...]] | None:
@@ -198,9 +199,15 @@ def _write_inclusions(connection: Connection, start: int, size: int, now: str) -
     )
 
 
-def _write_anchors(connection: Connection, start: int, end: int, value: str) -> int:
+def _anchored_since(connection: Connection, anchor: Anchor) -> str:
+    """When its block was seen: what was shown before the fact, and must not jump when the block becomes final."""
+    mine = transactions.c.hash == anchor.transaction
+    return connection.execute(sa.select(transactions.c.included_at).where(mine)).scalar() or now_text()
+
+
+def _write_anchors(connection: Connection, start: int, end: int, value: str, since: str) -> int:
     """The `anchor` fact of the leaves from `start` to before `end` that have none; how many. They are finished then."""
-    fact = _fact("anchor", sa.literal(value), now_text())
+    fact = _fact("anchor", sa.literal(value), since)
     written = _write_facts(connection, _unanchored(log_leaves.c.capture_id, *fact).where(*_between(start, end)))
     here = sa.select(log_leaves.c.capture_id).where(*_between(start, end))
     connection.execute(

@@ -2,24 +2,29 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import Conflict, Unavailable
-from store.database import Database, now_text
+from pipeline.record import Anchor
+from store.database import Database, as_moment, as_text, now_text
 from store.schema import leases, transactions
 
-SIGNED, SENT, INCLUDED, REVERTED = "signed", "sent", "included", "reverted"
+SIGNED, SENT, INCLUDED, FINAL = "signed", "sent", "included", "final"
+REVERTED, REPLACED = "reverted", "replaced"
+GAS_WINDOW = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One signed transaction: `size` and `root` are what it appends, size 0 is the contract's deployment.
 
-    `block` and `block_time` (seconds, Unix) are those of the block that holds it, None before.
+    `block`, `block_hash` and `block_time` (seconds, Unix) are those of the block that holds it, None before. `gas`:
+    what it may use, and what it used once it is in a block. `local`: of the embedded chain.
     """
 
     chain_id: int
@@ -30,13 +35,25 @@ class Transaction:
     root: bytes
     hash: str
     raw: bytes
-    state: str
-    block: int | None
-    block_time: int | None
+    gas: int
+    local: bool
+    state: str = SIGNED
+    block: int | None = None
+    block_hash: str | None = None
+    block_time: int | None = None
+
+    def anchor(self, state: Literal["included", "final"]) -> Anchor:
+        """What is said of the captures that this covers. Raises LookupError when it is in no block."""
+        if self.block is None or self.block_time is None:
+            raise LookupError(f"{self.hash} is in no block")
+        return Anchor(
+            chain_id=self.chain_id, contract=self.contract, transaction=self.hash, block=self.block,
+            block_time=self.block_time, tree_size=self.size, state=state, local=self.local,
+        )  # fmt: skip
 
 
 class Outbox:
-    """The tables `transactions` and `leases` (port: ledger.anchor.Outbox)."""
+    """The tables `transactions` and `leases` (port: ledger.delivery.Outbox)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,22 +62,22 @@ class Outbox:
 
     def store(
         self, lease: str, fence: int, *, chain_id: int, sender: str, nonce: int, contract: str, size: int, root: bytes,
-        hash: str, raw: bytes,
+        hash: str, raw: bytes, gas: int, local: bool, replaces: str | None = None,
     ) -> Transaction:  # fmt: skip
         """Keep a signed transaction, durably, before it is sent. The same again is fine.
 
-        Raises Unavailable when the lease is not ours any more, Conflict when another transaction has this nonce.
+        `replaces`: the hash of the newest one with this nonce, which must say the same. Raises Unavailable when the
+        lease is not ours any more, Conflict when another transaction has this nonce.
         """
-        transaction = Transaction(
-            chain_id, sender, nonce, contract, size, root, hash, raw, SIGNED, block=None, block_time=None
-        )
+        transaction = Transaction(chain_id, sender, nonce, contract, size, root, hash, raw, gas, local)
         with self._database.write() as connection:
             _check_fence(connection, lease, fence)
             there = _select(connection, *_of(chain_id, sender), transactions.c.nonce == nonce)
-            if there and there[0].hash != hash:
-                raise Conflict(f"nonce {nonce} of {sender} is taken by {there[0].hash}, so {hash} cannot have it")
-            if there:
-                return there[0]
+            for one in there:
+                if one.hash == hash:
+                    return one
+            if there and not (there[-1].hash == replaces and _says(there[-1]) == _says(transaction)):
+                raise Conflict(f"nonce {nonce} of {sender} is taken by {there[-1].hash}, so {hash} cannot have it")
             values = {name: getattr(transaction, name) for name in Transaction.__slots__}
             connection.execute(transactions.insert().values(**values, created_at=now_text()))
         return transaction
@@ -69,32 +86,81 @@ class Outbox:
         """The node took it. Later states stay."""
         self._update(hash, transactions.c.state == SIGNED, state=SENT)
 
-    def mark_included(self, hash: str, block: int, block_time: int) -> None:
-        """A block holds it; another block than before, when the chain lost the first."""
-        self._update(hash, state=INCLUDED, block=block, block_time=block_time)
+    def mark_lost(self, hash: str) -> None:
+        """The chain took back the block that held it: it is to be sent again."""
+        self._update(hash, transactions.c.state == INCLUDED, state=SENT)
+
+    def mark_included(self, hash: str, block: int, block_hash: str, block_time: int, gas: int) -> None:
+        """A block holds it, and none with its nonce; another block than before, when the chain lost the first."""
+        values = {"block": block, "block_hash": block_hash, "block_time": block_time, "gas": gas}
+        with self._database.write() as connection:
+            _settle(connection, hash, state=INCLUDED, included_at=now_text(), **values)
 
     def mark_reverted(self, hash: str) -> None:
         """A block holds it, and the contract refused it: its nonce is used, and nothing else came of it."""
-        self._update(hash, state=REVERTED)
+        with self._database.write() as connection:
+            _settle(connection, hash, state=REVERTED)
+
+    def mark_final(self, hash: str) -> None:
+        """The chain will not take it back: the facts that name it are written."""
+        self._update(hash, transactions.c.state == INCLUDED, state=FINAL)
 
     def open(self, chain_id: int, sender: str, nonce: int) -> list[Transaction]:
-        """What may not be on the chain, in the order of nonces: not confirmed, or from `nonce` on."""
+        """What may not be on the chain, in the order of nonces: not confirmed, or from `nonce` on.
+
+        Of a nonce there are all that replace each other, in the order in which they were signed.
+        """
         waiting = transactions.c.state.in_((SIGNED, SENT))
+        nonces = sa.select(transactions.c.nonce).where(
+            *_of(chain_id, sender), sa.or_(waiting, transactions.c.nonce >= nonce)
+        )
         with self._database.read() as connection:
-            return _select(connection, *_of(chain_id, sender), sa.or_(waiting, transactions.c.nonce >= nonce))
+            return _select(connection, *_of(chain_id, sender), transactions.c.nonce.in_(nonces))
+
+    def next_nonce(self, chain_id: int, sender: str) -> int:
+        """The first nonce that nothing was signed with."""
+        query = sa.select(sa.func.max(transactions.c.nonce)).where(*_of(chain_id, sender))
+        with self._database.read() as connection:
+            highest = connection.execute(query).scalar()
+        return 0 if highest is None else int(highest) + 1
 
     def newest(self, chain_id: int, contract: str) -> Transaction | None:
-        """The included append with the largest size; None before the first."""
-        where = (
-            transactions.c.chain_id == chain_id,
-            transactions.c.contract == contract,
-            transactions.c.state == INCLUDED,
-            transactions.c.size > 0,
-        )
-        query = sa.select(transactions).where(*where).order_by(transactions.c.size.desc()).limit(1)
+        """The append with the largest size that is in a block; None before the first."""
+        where = transactions.c.state.in_((INCLUDED, FINAL)), transactions.c.size > 0
+        query = _append(chain_id, contract).where(*where).order_by(transactions.c.size.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return _transaction(row) if row else None
+
+    def included(self, chain_id: int, contract: str) -> list[Transaction]:
+        """Appends that are in a block and not known to be final, the smallest first."""
+        query = _append(chain_id, contract).where(transactions.c.state == INCLUDED, transactions.c.size > 0)
+        with self._database.read() as connection:
+            return [_transaction(row) for row in connection.execute(query.order_by(transactions.c.size))]
+
+    def newest_final(self, chain_id: int, contract: str) -> Transaction | None:
+        """The last append that the chain must never take back; None before the first."""
+        query = _append(chain_id, contract).where(transactions.c.state == FINAL)
+        with self._database.read() as connection:
+            row = connection.execute(query.order_by(transactions.c.size.desc()).limit(1)).first()
+        return _transaction(row) if row else None
+
+    def gas_of_a_day(self, chain_id: int, sender: str) -> tuple[int, float]:
+        """Gas that this account used, or may still use, in the last 24 hours; and seconds since it signed last.
+
+        What the clock puts into the future counts: a clock that is set back never makes room for more.
+        """
+        now = datetime.now(UTC)
+        day = *_of(chain_id, sender), transactions.c.created_at >= as_text(now - GAS_WINDOW)
+        each = sa.select(
+            sa.func.max(transactions.c.gas).label("gas"), sa.func.max(transactions.c.created_at).label("at")
+        )
+        each = each.where(*day, transactions.c.state != REPLACED).group_by(transactions.c.nonce)
+        nonces = each.subquery()
+        with self._database.read() as connection:
+            gas, last = connection.execute(sa.select(sa.func.sum(nonces.c.gas), sa.func.max(nonces.c.at))).one()
+        since_s = (now - as_moment(last)).total_seconds() if last else GAS_WINDOW.total_seconds()
+        return int(gas or 0), since_s if since_s >= 0 else GAS_WINDOW.total_seconds()
 
     # -- leases -------------------------------------------------------------------------------------------------
 
@@ -111,7 +177,8 @@ class Outbox:
                 if row is None:
                     connection.execute(leases.insert().values(name=name, fence=1, **values))
                     return 1
-                if row.holder != holder and row.until_ms > now:
+                # Longer than it was ever given: the clock was set back, and the fence keeps its holder from signing.
+                if row.holder != holder and now < row.until_ms <= now + round(2000 * seconds):
                     return None
                 fence = int(row.fence) + 1
                 connection.execute(leases.update().where(leases.c.name == name).values(fence=fence, **values))
@@ -137,12 +204,47 @@ class Outbox:
             connection.execute(transactions.update().where(transactions.c.hash == hash, *where).values(**values))
 
 
+def anchor_at(connection: Connection, index: int) -> tuple[Anchor, datetime] | None:
+    """The anchor of the leaf at this place while no fact says it, and since when: the first block that covers it.
+
+    The chain may still take it back, unless it is final and its facts are being written.
+    """
+    query = sa.select(transactions).where(transactions.c.state == INCLUDED, transactions.c.size > index)
+    row = connection.execute(query.order_by(transactions.c.size).limit(1)).first()
+    return (_transaction(row).anchor("included"), as_moment(row.included_at)) if row else None
+
+
+def newest_size(connection: Connection) -> int:
+    """How many leaves are covered by a block that may still be taken back; 0 when there is none such."""
+    query = sa.select(sa.func.max(transactions.c.size)).where(transactions.c.state == INCLUDED)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def _append(chain_id: int, contract: str) -> sa.Select[Any]:
+    return sa.select(transactions).where(transactions.c.chain_id == chain_id, transactions.c.contract == contract)
+
+
+def _says(transaction: Transaction) -> tuple[str, int, bytes]:
+    return transaction.contract, transaction.size, transaction.root
+
+
+def _settle(connection: Connection, hash: str, **values: Any) -> None:
+    """The chain took this one, and none of those that have its nonce."""
+    mine = transactions.c.hash == hash
+    slot = connection.execute(sa.select(transactions).where(mine)).one()
+    others = *_of(slot.chain_id, slot.sender), transactions.c.nonce == slot.nonce, ~mine
+    connection.execute(transactions.update().where(mine).values(**values))
+    connection.execute(transactions.update().where(*others).values(state=REPLACED))
+
+
 def _of(chain_id: int, sender: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return transactions.c.chain_id == chain_id, transactions.c.sender == sender
 
 
 def _select(connection: Connection, *where: sa.ColumnElement[bool]) -> list[Transaction]:
-    rows = connection.execute(sa.select(transactions).where(*where).order_by(transactions.c.nonce))
+    rows = connection.execute(
+        sa.select(transactions).where(*where).order_by(transactions.c.nonce, transactions.c.number)
+    )
     return [_transaction(row) for row in rows]
 
 

@@ -188,6 +188,7 @@ cosignatures = Table(
 )
 
 # The outbox of the anchorer: signed bytes are stored here before they are sent, and kept. `size` 0 is the deployment.
+# Several with one nonce are replacements of each other: the chain takes one of them.
 transactions = Table(
     "transactions",
     metadata,
@@ -200,12 +201,18 @@ transactions = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("hash", String(66), nullable=False, unique=True),
     Column("raw", LargeBinary, nullable=False),
-    Column("state", String(10), nullable=False),  # signed, sent, included, reverted
+    Column("local", Boolean, nullable=False),  # of the embedded chain
+    Column("state", String(10), nullable=False),  # signed, sent, included, final; reverted, replaced
     Column("block", BigInteger),
+    Column("block_hash", String(66)),
     Column("block_time", BigInteger),
+    Column("gas", BigInteger, nullable=False),  # what it may use, and once it is in a block what it used
     Column("created_at", String(27), nullable=False),
+    Column("included_at", String(27)),
 )
 Index("ix_transactions_contract_size", transactions.c.contract, transactions.c.size)
+Index("ix_transactions_state_size", transactions.c.state, transactions.c.size)
+Index("ix_transactions_sender_nonce", transactions.c.sender, transactions.c.nonce)
 
 # One holder per name; `fence` grows with every change of hands.
 leases = Table(

@@ -9,7 +9,8 @@ from typing import Any
 
 from web3 import Web3
 
-from ledger.chain import ARTIFACT, Chain
+from ledger.chain import Chain
+from ledger.contract import ARTIFACT
 from tests.chain_fixture import KEY, Node
 from tests.contracts.brute_force import consistency_proof, mth
 

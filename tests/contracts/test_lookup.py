@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from web3 import Web3
 
-from ledger.chain import deploy
+from ledger.deploy import deploy
 from pipeline.errors import Conflict, Rejected
 from tests.chain_fixture import KEY, Node, shared_node
 from tests.contracts.brute_force import leaf, mth

@@ -111,7 +111,7 @@ def test_a_transfer_leaves_head_and_roots_as_they_are(held: Held) -> None:
 
 def test_the_writer_has_no_other_power() -> None:
     """Everything that can change the contract: three functions, none of which takes money."""
-    from ledger.chain import ARTIFACT
+    from ledger.contract import ARTIFACT
 
     functions = [entry for entry in ARTIFACT["abi"] if entry["type"] == "function"]
     changing = {entry["name"] for entry in functions if entry["stateMutability"] not in ("view", "pure")}

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from ledger.chain import Chain
 from ledger.sequence import sequence
 from pipeline.record import Anchor
 from store.outbox import Outbox, Transaction
-from store.schema import facts
+from store.schema import captures, facts
 from tests.chain_fixture import KEY, Node
 from tests.ledger.log_world import World
 
@@ -55,10 +56,10 @@ class Anchored:
 
     def anchorer(
         self, chain: Chain | None = None, fault: Callable[[str], None] = lambda step: None, holder: str = "test",
-        wait_s: float | None = None,
+        wait_s: float | None = None, **settings: Any,
     ) -> Anchorer:  # fmt: skip
         """A new anchorer, as a process that starts makes it."""
-        return Anchorer(chain or self.node.chain(), self.outbox, self.world.log, holder, fault, wait_s)
+        return Anchorer(chain or self.node.chain(), self.outbox, self.world.log, holder, fault, wait_s, **settings)
 
     def grow(self, count: int) -> list[str]:
         """Seal captures and give them their places; their ids."""
@@ -73,11 +74,16 @@ class Anchored:
         return self.outbox.open(chain.chain_id, chain.sender, 0)
 
     def anchors(self) -> dict[str, Anchor]:
-        """The `anchor` fact of every capture that has one."""
+        """The anchor that every capture shows that has one: a fact, or what may still be taken back."""
+        with self.world.database.read() as connection:
+            shown = {name: self.world.get(name) for name in connection.execute(sa.select(captures.c.id)).scalars()}
+        return {name: capture.fact("anchor") for name, capture in shown.items() if "anchor" in capture.facts}
+
+    def written(self) -> set[str]:
+        """The captures whose `anchor` is a fact."""
         with self.world.database.read() as connection:
             query = sa.select(facts.c.capture_id).where(facts.c.name == "anchor")
-            names = list(connection.execute(query).scalars())
-        return {name: self.world.get(name).fact("anchor") for name in names}
+            return set(connection.execute(query).scalars())
 
     def check(self) -> None:
         """The whole invariant: every capture has its anchor, and everything that an anchor says is on the chain."""
@@ -87,6 +93,7 @@ class Anchored:
         assert (head.size, head.root) == newest
         anchors = self.anchors()
         assert len(anchors) == newest[0]
+        assert self.written() == set(anchors)
         for name, anchor in anchors.items():
             receipt = self.node.ask("eth_getTransactionReceipt", anchor.transaction)["result"]
             assert receipt is not None, f"the chain does not know {anchor.transaction}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.anchor import LEASE_S
-from ledger.chain import deploy
+from ledger.deploy import deploy
 from ledger.receipt import receipt
 from ledger.verify_door import verify
 from pipeline.errors import Conflict, Unavailable

@@ -6,7 +6,11 @@ import traceback
 import pytest
 from web3 import Web3
 
-from ledger.chain import ARTIFACT, LOCAL_MAX_FEE_WEI, Chain, Reverted, SignedTransaction, deploy
+from ledger.blocks import Included, Reverted
+from ledger.chain import LOCAL_MAX_FEE_WEI, Chain
+from ledger.contract import ARTIFACT
+from ledger.deploy import deploy
+from ledger.signing import SignedTransaction
 from ledger.tree import EMPTY_ROOT
 from pipeline.errors import Conflict, Rejected, Unavailable
 from tests.chain_fixture import KEY, Node, node, shared_node
@@ -28,10 +32,10 @@ def deployed(node: Node, key: bytes = KEY) -> Chain:
     return node.chain(key, signed.contract)
 
 
-def confirm(chain: Chain, signed: SignedTransaction) -> tuple[int, int]:
+def confirm(chain: Chain, signed: SignedTransaction) -> Included:
     """Send, and wait for the block."""
     chain.send(signed.raw)
-    found = chain.wait(signed.hash, 10)
+    found = chain.wait([signed.hash], 10)
     assert found
     return found
 
@@ -58,13 +62,15 @@ def test_an_append_is_signed_sent_and_included(shared_node: Node) -> None:
     signed = chain.sign_append(chain.nonce(), 5, mth(0, 5), [])
     assert chain.inclusion(signed.hash) is None
     before = int(time.time())
-    block, block_time = confirm(chain, signed)
+    found = confirm(chain, signed)
     receipt = shared_node.ask("eth_getTransactionReceipt", signed.hash)["result"]
-    assert block == int(receipt["blockNumber"], 16)
-    assert before <= block_time <= time.time()
+    assert found.block == int(receipt["blockNumber"], 16)
+    assert found.block_hash == receipt["blockHash"] == chain.block_hash(found.block)
+    assert found.gas == int(receipt["gasUsed"], 16)
+    assert before <= found.block_time <= time.time()
     head = chain.head()
     assert head
-    assert (head.size, head.root, head.time) == (5, mth(0, 5), block_time)
+    assert (head.size, head.root, head.time) == (5, mth(0, 5), found.block_time)
     confirm(chain, chain.sign_append(chain.nonce(), 9, mth(0, 9), consistency_proof(5, 9)))
 
 
@@ -123,7 +129,7 @@ def test_what_the_contract_refused_in_a_block_is_said(shared_node: Node) -> None
     confirm(chain, first)
     chain.send(second.raw)
     with pytest.raises(Reverted, match=f"refused {second.hash} in block"):
-        chain.wait(second.hash, 10)
+        chain.wait([second.hash], 10)
 
 
 def test_other_code_at_the_address_is_a_conflict(shared_node: Node) -> None:
@@ -141,10 +147,12 @@ def test_the_embedded_chain_gives_a_block_the_time_it_had(shared_node: Node) -> 
     future = int(time.time()) + 1000
     lost = chain.sign_append(chain.nonce(), 5, mth(0, 5), [])
     chain.send(lost.raw, future)
-    assert (chain.wait(lost.hash, 5) or (0, 0))[1] == future
+    found = chain.wait([lost.hash], 5)
+    assert found
+    assert found.block_time == future
     # Time never runs backwards, and a block without a time of its own is not later than it must be.
     again = chain.sign_append(chain.nonce(), 6, mth(0, 6), consistency_proof(5, 6))
-    assert confirm(chain, again)[1] == future
+    assert confirm(chain, again).block_time == future
 
 
 def test_play_money_is_for_the_embedded_chain_only(shared_node: Node) -> None:

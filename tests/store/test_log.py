@@ -197,7 +197,7 @@ def test_the_search_for_unanchored_captures_uses_the_open_ones_only(world: World
     sa.event.listen(world.database.engine, "before_cursor_execute", remember)
     getattr(world.log, ask)(9 if ask == "unanchored" else anchor_of(9))
     sa.event.remove(world.database.engine, "before_cursor_execute", remember)
-    ((query, values),) = asked
+    query, values = asked[0]
     with world.database.read() as connection:
         plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values))
     assert re.search("(SEARCH|SCAN) captures USING INDEX ix_captures_open", plan)

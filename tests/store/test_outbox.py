@@ -17,6 +17,7 @@ from store.schema import metadata
 
 CHAIN, SENDER, CONTRACT = 31337, "0x" + "Aa" * 20, "0x" + "Cc" * 20
 LEASE = "anchor:test"
+BLOCK = "0x" + "bb" * 32
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def store(outbox: Outbox, nonce: int, fence: int | None = None, **other: Any) ->
     values = {
         "chain_id": CHAIN, "sender": SENDER, "nonce": nonce, "contract": CONTRACT, "size": nonce * 10,
         "root": bytes([nonce]) * 32, "hash": f"0x{nonce:064x}", "raw": b"raw %d" % nonce,
+        "gas": 1000, "local": False,
     }  # fmt: skip
     return outbox.store(LEASE, fence, **{**values, **other})
 
@@ -58,7 +60,7 @@ def test_what_was_stored_is_there_after_a_restart(outbox: Outbox, tmp_path: Path
 
 def test_the_same_again_changes_nothing(outbox: Outbox) -> None:
     store(outbox, 1)
-    outbox.mark_included("0x" + f"{1:064x}", 7, 1_700_000_000)
+    outbox.mark_included("0x" + f"{1:064x}", 7, BLOCK, 1_700_000_000, 900)
     again = store(outbox, 1)
     assert (again.state, again.block) == ("included", 7)
     assert len(outbox.open(CHAIN, SENDER, 0)) == 1
@@ -78,7 +80,7 @@ def test_what_is_open_comes_in_the_order_of_nonces(outbox: Outbox) -> None:
         store(outbox, nonce)
     assert nonces(outbox.open(CHAIN, SENDER, 4)) == [0, 1, 2, 3]
     outbox.mark_sent(f"0x{0:064x}")
-    outbox.mark_included(f"0x{1:064x}", 5, 50)
+    outbox.mark_included(f"0x{1:064x}", 5, BLOCK, 50, 900)
     outbox.mark_reverted(f"0x{2:064x}")
     assert nonces(outbox.open(CHAIN, SENDER, 4)) == [0, 3]
     # A chain that counts from 1 again has lost what it included and refused from there on.
@@ -89,11 +91,11 @@ def test_what_is_open_comes_in_the_order_of_nonces(outbox: Outbox) -> None:
 
 def test_marks_keep_the_last_word(outbox: Outbox) -> None:
     transaction = store(outbox, 1)
-    outbox.mark_included(transaction.hash, 5, 50)
+    outbox.mark_included(transaction.hash, 5, BLOCK, 50, 900)
     outbox.mark_sent(transaction.hash)
     (found,) = outbox.open(CHAIN, SENDER, 0)
     assert (found.state, found.block, found.block_time) == ("included", 5, 50)
-    outbox.mark_included(transaction.hash, 6, 60)  # after a reorganisation of the chain
+    outbox.mark_included(transaction.hash, 6, BLOCK, 60, 900)  # after a reorganisation of the chain
     (found,) = outbox.open(CHAIN, SENDER, 0)
     assert (found.block, found.block_time) == (6, 60)
 
@@ -102,10 +104,10 @@ def test_the_newest_is_the_largest_included_append(outbox: Outbox) -> None:
     for nonce in range(4):
         store(outbox, nonce)
     assert outbox.newest(CHAIN, CONTRACT) is None
-    outbox.mark_included(f"0x{0:064x}", 1, 10)
+    outbox.mark_included(f"0x{0:064x}", 1, BLOCK, 10, 900)
     assert outbox.newest(CHAIN, CONTRACT) is None  # the deployment appends nothing
-    outbox.mark_included(f"0x{2:064x}", 3, 30)
-    outbox.mark_included(f"0x{1:064x}", 2, 20)
+    outbox.mark_included(f"0x{2:064x}", 3, BLOCK, 30, 900)
+    outbox.mark_included(f"0x{1:064x}", 2, BLOCK, 20, 900)
     outbox.mark_sent(f"0x{3:064x}")
     newest = outbox.newest(CHAIN, CONTRACT)
     assert newest
@@ -146,7 +148,20 @@ def test_who_lost_the_lease_cannot_store(outbox: Outbox) -> None:
     assert outbox.open(CHAIN, SENDER, 0) == []
     store(outbox, 1, fence=new)
     with pytest.raises(Unavailable, match="nobody has it"):
-        outbox.store("unknown", 1, chain_id=1, sender="", nonce=1, contract="", size=1, root=b"", hash="", raw=b"")
+        outbox.store(
+            "unknown",
+            1,
+            chain_id=1,
+            sender="",
+            nonce=1,
+            contract="",
+            size=1,
+            root=b"",
+            hash="",
+            raw=b"",
+            gas=0,
+            local=False,
+        )
 
 
 @settings(max_examples=25, deadline=None)

@@ -76,7 +76,9 @@ def test_sigterm_saves_everything(node: Node) -> None:
     sent = _deploy(node)
     node.stop(signal.SIGTERM)
     node.start()
-    assert node.chain().inclusion(sent) == (1, _time_of(node, 1))
+    found = node.chain().inclusion(sent)
+    assert found
+    assert (found.block, found.block_time) == (1, _time_of(node, 1))
     assert node.chain().head() is not None
 
 
@@ -135,7 +137,7 @@ def _deploy(node: Node) -> str:
     chain.fund_locally()
     signed = chain.sign_deploy(0)
     chain.send(signed.raw)
-    assert chain.wait(signed.hash, 5)
+    assert chain.wait([signed.hash], 5)
     return signed.hash
 
 

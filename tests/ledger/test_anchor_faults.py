@@ -1,0 +1,37 @@
+"""Seeded courses of faults, as `make bench-faults` runs them by the thousand: whatever happens, nothing is lost."""
+
+import pytest
+
+from bench.faults import parallel
+from supervisor import anvil
+
+RUNS = 50
+SHOWED = (2161, 2162)  # seeds that once showed something wrong, and their neighbours
+KINDS = (
+    "crash before",
+    "crash after",
+    "kill -9",
+    "chain killed",
+    "reorg",
+    "stall",
+    "pool",
+    "two",
+    "overtaken",
+    "clock",
+)
+
+
+@pytest.mark.timeout(280)
+def test_courses_of_faults() -> None:
+    anvil.anvil_binary()
+    counts, wrong = parallel(range(RUNS), 2)
+    assert not wrong, "\n".join(f"seed {seed}: {what}" for seed, what in wrong)
+    assert counts["runs"] == RUNS
+    missing = [kind for kind in KINDS if not any(name.startswith(kind) for name in counts)]
+    assert not missing, f"these faults never befell us: {missing}"
+
+
+@pytest.mark.timeout(120)
+def test_seeds_that_once_showed_something_wrong() -> None:
+    _, wrong = parallel(range(*SHOWED), 1)
+    assert not wrong, wrong
