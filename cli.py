@@ -19,6 +19,7 @@ from pipeline.errors import Conflict, Rejected, Unavailable
 from settings import SettingError, Settings, load_settings
 
 if TYPE_CHECKING:
+    from ledger.chain import Chain
     from wiring import Services
 
 P = ParamSpec("P")
@@ -180,6 +181,38 @@ def chain_deploy(endpoint: str) -> None:
         raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
     max_fee_wei = services.chain_max_fee_wei()
     click.echo(deploy(settings.chain_url, services.chain_signer(), endpoint=endpoint, max_fee_wei=max_fee_wei))
+
+
+@chain.command("offer-writer")
+@click.argument("address")
+@_explained
+def chain_offer_writer(address: str) -> None:
+    """Offer the contract's writer role to ADDRESS, which has to accept it; the zero address takes the offer back."""
+    from ledger.deploy import offer_writer
+
+    offer_writer(_operators_chain(), address)
+    click.echo(f"offered to {address}: it becomes the writer with `capture chain accept-writer` and its own key")
+
+
+@chain.command("accept-writer")
+@_explained
+def chain_accept_writer() -> None:
+    """Take the writer role that was offered to the key of CAPTURE_CHAIN_KEY_FILE."""
+    from ledger.deploy import accept_writer
+
+    accept_writer(chain := _operators_chain())
+    click.echo(f"{chain.sender} is the writer of {chain.contract} now")
+
+
+def _operators_chain() -> "Chain":
+    from ledger.chain import Chain
+    from wiring import Services
+
+    services = Services(settings := _settings())
+    if settings.chain_url is None or settings.chain_contract is None:
+        raise SettingError("set CAPTURE_CHAIN_URL, CAPTURE_CHAIN_CONTRACT and CAPTURE_CHAIN_KEY_FILE first")
+    signer, fee = services.chain_signer(), services.chain_max_fee_wei()
+    return Chain(settings.chain_url, signer, settings.chain_contract, local=False, max_fee_wei=fee)
 
 
 @chain.command("signer")

@@ -138,7 +138,7 @@ class Anchorer:
         if writer != self._chain.sender:
             raise Conflict(
                 f"the contract {self._chain.contract} listens to {writer} only, our key is {self._chain.sender}: "
-                "set CAPTURE_CHAIN_KEY_FILE to the key that deployed it"
+                "set CAPTURE_CHAIN_KEY_FILE to its key, or let it hand over with `capture chain offer-writer`"
             )
         self._writer_checked = True
 

@@ -109,8 +109,11 @@ class Chain(Blocks):
 
         Raises Conflict when the contract would refuse it.
         """
-        call = log_contract.call("append", size, root, proof)
-        return self._sign(nonce, self.contract, call, self.contract)
+        return self.sign_call(nonce, "append", size, root, proof)
+
+    def sign_call(self, nonce: int, function: str, *values: Any) -> SignedTransaction:
+        """The transaction that calls this function of the contract. Nothing is sent. Raises Conflict as above."""
+        return self._sign(nonce, self.contract, log_contract.call(function, *values), self.contract)
 
     def sign_again(self, raw: bytes, contract: str) -> SignedTransaction | None:
         """What replaces a transaction that stays out of blocks: the same for higher fees. None at the fees' limit."""

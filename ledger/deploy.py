@@ -1,17 +1,20 @@
-"""Creating the log contract on a chain that is not ours: the operator's one act, which costs money."""
+"""What the operator does on a chain that is not ours, each for money: create the contract, hand over its writer."""
 
 import re
 
+from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
+
 from ledger.chain import Chain
 from ledger.signer import Signer
+from ledger.signing import SignedTransaction
 from pipeline.errors import Rejected, Unavailable
 
-DEPLOY_WAIT_S = 300
+WAIT_S = 300
 _ADDRESS = re.compile(r"https?://[!#-\[\]-~]+")  # printable ASCII without what JSON would have to escape
 
 
 def deploy(
-    rpc_url: str, key: bytes | Signer, wait_s: float = DEPLOY_WAIT_S, endpoint: str = "", max_fee_wei: int | None = None
+    rpc_url: str, key: bytes | Signer, wait_s: float = WAIT_S, endpoint: str = "", max_fee_wei: int | None = None
 ) -> str:
     """Create the log contract on a chain that is not ours and return its address; `endpoint` as in `sign_deploy`.
 
@@ -22,10 +25,27 @@ def deploy(
         raise Rejected(f"{endpoint!r} is no address: give one that begins with https:// and has no space or quote")
     chain = Chain(rpc_url, key, None, local=False, max_fee_wei=max_fee_wei)
     signed = chain.sign_deploy(chain.nonce(), endpoint)
+    _send(chain, signed, wait_s, f"it will create {signed.contract}; look for it before you deploy again")
+    return signed.contract
+
+
+def offer_writer(chain: Chain, to: str, wait_s: float = WAIT_S) -> None:
+    """Offer the writer's role to the account `to`, which has to accept it; until then nothing changes.
+
+    The last offer counts, and the zero address takes it back. Raises Rejected when `to` is no address, Conflict when
+    the role is not this key's to give, and Unavailable as `deploy` does.
+    """
+    if not (is_checksum_address(to) or (is_hex_address(to) and to == to.lower())):
+        raise Rejected(f"{to!r} is no address: give 0x and 40 hex digits, capitals where its owner gave you capitals")
+    _send(chain, chain.sign_call(chain.nonce(), "offerWriter", to_checksum_address(to)), wait_s, "look for it first")
+
+
+def accept_writer(chain: Chain, wait_s: float = WAIT_S) -> None:
+    """Take the role that was offered to this key: who offered it loses it. Raises as `offer_writer` does."""
+    _send(chain, chain.sign_call(chain.nonce(), "acceptWriter"), wait_s, "look for it first")
+
+
+def _send(chain: Chain, signed: SignedTransaction, wait_s: float, advice: str) -> None:
     chain.send(signed.raw)
     if chain.wait([signed.hash], wait_s) is None:
-        raise Unavailable(
-            f"the chain at {chain.host} took {signed.hash} into no block yet: it will create {signed.contract}; "
-            "look for it before you deploy again"
-        )
-    return signed.contract
+        raise Unavailable(f"the chain at {chain.host} took {signed.hash} into no block yet: {advice}")

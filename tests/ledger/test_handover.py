@@ -1,0 +1,61 @@
+"""The writer's role goes from one key to another in two steps, and the log goes on under the new one."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.chain import Chain
+from ledger.deploy import accept_writer, deploy, offer_writer
+from pipeline.errors import Conflict, Rejected
+from tests.chain_fixture import KEY, Node, node
+from tests.ledger.anchor_world import Anchored
+
+__all__ = ["node"]
+
+OTHER = bytes(31) + b"\x09"
+NOBODY = "0x" + 40 * "0"
+
+
+@pytest.fixture
+def chain(node: Node) -> Chain:
+    node.funded()
+    return node.funded(contract=deploy(node.url, KEY))
+
+
+def test_the_new_writer_goes_on_where_the_old_one_stopped(node: Node, chain: Chain, tmp_path: Path) -> None:
+    anchored = Anchored.make(tmp_path / "world", node)
+    new = node.funded(OTHER, chain.contract)
+    anchored.grow(2)
+    anchored.anchorer(chain).flush()
+    offer_writer(chain, new.sender)
+    anchored.grow(2)
+    assert anchored.anchorer(chain).flush(), "nothing changes until it is accepted"
+    accept_writer(new)
+    assert new.writer() == new.sender
+    anchored.grow(2)
+    with pytest.raises(Conflict, match="capture chain offer-writer"):
+        anchored.anchorer(chain).flush()
+    anchor = anchored.anchorer(new).flush()
+    assert anchor
+    assert (anchor.tree_size, len(anchored.anchors())) == (6, 6)
+
+
+def test_an_offer_can_be_taken_back(node: Node, chain: Chain) -> None:
+    new = node.funded(OTHER, chain.contract)
+    offer_writer(chain, new.sender)
+    offer_writer(chain, NOBODY)
+    with pytest.raises(Conflict, match="NotOffered"):
+        accept_writer(new)
+    assert chain.writer() == chain.sender
+
+
+def test_who_is_not_the_writer_offers_nothing(node: Node, chain: Chain) -> None:
+    with pytest.raises(Conflict, match="NotTheWriter"):
+        offer_writer(node.funded(OTHER, chain.contract), NOBODY)
+
+
+@pytest.mark.parametrize("address", ["", "0x12", "me", "0x" + 40 * "g", "0x5B38Da6a701c568545dCfcB03FcB875f56beddc4"])
+def test_an_address_with_an_error_in_it_is_refused(chain: Chain, address: str) -> None:
+    """The last one has a letter in the wrong case: the checksum of EIP-55 finds most errors of typing."""
+    with pytest.raises(Rejected, match="is no address"):
+        offer_writer(chain, address)
