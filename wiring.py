@@ -137,7 +137,9 @@ class Services:
             confirmations=settings.chain_confirmations, max_fee_wei=self.chain_max_fee_wei(),
         )  # fmt: skip
         outbox, holder = Outbox(self.database), worker_name("ledger", 1)
-        return Anchorer(chain, outbox, self.log, holder, daily_gas=settings.chain_daily_gas)
+        return Anchorer(
+            chain, outbox, self.log, holder, daily_gas=settings.chain_daily_gas, meanwhile=self._sequence_waiting
+        )
 
     def chain_signer(self) -> "Signer":
         """Who signs as the log's writer: another program, the operator's key file, or one made at the first start."""
@@ -154,6 +156,10 @@ class Services:
         """The most that one gas may cost; None when the operator sets no limit."""
         gwei = self.settings.chain_max_fee_gwei
         return gwei * 10**9 if gwei else None
+
+    def _sequence_waiting(self) -> None:
+        if self.log.waiting(1):
+            self.sequence()
 
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from ledger.blocks import pause
 from ledger.budget import pause_s
 from ledger.chain import Chain, Head
 from ledger.delivery import Delivery, Outbox, Transaction
@@ -42,20 +43,24 @@ class Anchorer:
 
     `holder` names this anchorer: one that starts again under the same name need not wait for its old lease.
     `fault(step)` is called before and after every step, for fault injection. `daily_gas`: what may be used in 24 hours;
-    when it runs short, appends wait. `wait_s` and `replace_after_s` as in ledger.delivery, None for its defaults.
+    when it runs short, appends wait. `meanwhile` is called while a block is waited for, and before an append: leaves
+    get their places then. `wait_s` and `replace_after_s` as in ledger.delivery, None for its defaults.
     """
 
     def __init__(
         self, chain: Chain, outbox: Outbox, log: Log, holder: str | None = None,
         fault: Callable[[str], None] = lambda step: None, wait_s: float | None = None,
         replace_after_s: float | None = None, daily_gas: int | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._chain = chain
         self._outbox = outbox
         self._log = log
         self._holder = holder or secrets.token_hex(8)
-        self._delivery = Delivery(chain, outbox, self._store, self._renew, fault, wait_s, replace_after_s)
+        self._delivery = Delivery(chain, outbox, self._store, self._between, fault, wait_s, replace_after_s)
         self._daily_gas = daily_gas
+        self._meanwhile = meanwhile
+        self._lead_s = 0.0
         self._fence = 0
         self._renew_at = 0.0
         self._writer_checked = False
@@ -72,7 +77,8 @@ class Anchorer:
             newest = self._log.newest()
             if newest is None or newest[0] <= head.size or not self._may_append():
                 return anchor
-            self._append(head, *newest)
+            pause(self._chain.until_sending_s(self._lead_s), self._between)
+            self._append(head, *(self._log.newest() or newest))
             return self._record()
 
     def ensure_contract(self) -> str:
@@ -180,7 +186,7 @@ class Anchorer:
         return since_s >= pause_s(self._daily_gas, used)
 
     def _append(self, head: Head, size: int, root: bytes) -> None:
-        chain = self._chain
+        chain, began = self._chain, time.monotonic()
         nonce, signed = chain.nonce(), self._outbox.next_nonce(chain.chain_id, chain.sender)
         if nonce < signed:
             chain.rotate()
@@ -188,7 +194,10 @@ class Anchorer:
         proof = list(consistency_proof(head.size, size, self._log))
         if chain.local:
             chain.fund_locally()
-        self._delivery.new(chain.sign_append(nonce, size, root, proof), size, root)
+        transaction = chain.sign_append(nonce, size, root, proof)
+        # As long again for storing and sending it.
+        self._lead_s = 2 * (time.monotonic() - began)
+        self._delivery.new(transaction, size, root)
 
     def _store(self, signed: SignedTransaction, size: int, root: bytes, replaces: str | None) -> Transaction:
         chain = self._chain
@@ -216,7 +225,7 @@ class Anchorer:
         final_block = self._chain.final_block() if waiting else -1
         any_final = False
         for transaction in waiting:
-            self._renew()
+            self._between()
             anchor = transaction.anchor("final")
             # Asked once more, because a fact is for ever: what moved since is found out by the next flush.
             found = self._chain.inclusion(transaction.hash) if anchor.block <= final_block else None
@@ -249,6 +258,10 @@ class Anchorer:
         finally:
             with suppress(Unavailable):  # it runs out by itself
                 self._outbox.release_lease(name, fence)
+
+    def _between(self) -> None:
+        self._renew()
+        self._meanwhile()
 
     def _renew(self) -> None:
         if time.monotonic() < self._renew_at:

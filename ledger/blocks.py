@@ -4,12 +4,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ledger.cadence import Cadence
 from ledger.endpoints import Endpoints
 from ledger.rpc import Refused
 from pipeline.errors import Conflict
 
 LOCAL_STEP_S = 0.02
-STEPS_S = (0.25, 0.5, 1.0, 2.0)  # between two questions to a chain that is not ours
+# Between two questions to a chain that is not ours: closely at first, so that its cadence shows, then less and less.
+STEPS_S = (*[0.1] * 20, *[0.25] * 8, 0.5, 1.0, 2.0)
+QUESTIONS_A_BLOCK = 20  # where its cadence is known, and the block is due
+LEAD = 0.1  # of the interval: what comes to the node later than this may miss the block
+MEANWHILE_S = 0.1  # between two calls of what is done meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Blocks:
         self._nodes = nodes
         self._ask = nodes.ask
         self._confirmations = confirmations
+        self._cadence = Cadence()
 
     @property
     def host(self) -> str:
@@ -75,14 +81,28 @@ class Blocks:
     ) -> Included | None:
         """Where the first of these is that any block holds; None after `limit_s`.
 
-        `meanwhile` is called before every pause.
+        `meanwhile` is called before every pause, and ten times a second.
         """
-        end = time.monotonic() + limit_s
-        steps = iter(() if self.local else STEPS_S)
+        end, steps, pauses = time.monotonic() + limit_s, iter(STEPS_S), 0
         while (found := self._first(transactions)) is None and (left := end - time.monotonic()) > 0:
-            meanwhile()
-            time.sleep(min(left, next(steps, LOCAL_STEP_S if self.local else STEPS_S[-1])))
+            pause(min(left, LOCAL_STEP_S if self.local else self._step(next(steps, STEPS_S[-1]))), meanwhile)
+            pauses += 1
+        if found:
+            self._cadence.saw(found.block, time.monotonic())
+        if not pauses:
+            self._cadence = Cadence()  # a chain that takes everything at once: what we saw is our own cadence
         return found
+
+    def until_sending_s(self, lead_s: float) -> float:
+        """How long a transaction can wait and still get into the next block; 0 when that is not known, or `local`.
+
+        `lead_s`: from signing it to the node's having it.
+        """
+        now = time.monotonic()
+        due, interval = self._cadence.next_after(now), self._cadence.interval_s()
+        if self.local or due is None or interval is None:
+            return 0
+        return max(0.0, due - now - max(lead_s, LEAD * interval))
 
     def newest_block(self) -> int:
         """The number of the chain's newest block."""
@@ -110,6 +130,15 @@ class Blocks:
         block = self._ask("eth_getBlockByNumber", hex(number), False)
         return None if block.missing else block.text("hash")
 
+    def _step(self, otherwise_s: float) -> float:
+        now = time.monotonic()
+        due, interval = self._cadence.next_after(now), self._cadence.interval_s()
+        if due is None or interval is None:
+            return otherwise_s
+        just = interval / QUESTIONS_A_BLOCK
+        # A block that was due a moment ago is asked for as often as one that is due in a moment.
+        return just if now - (due - interval) < interval / 2 else max(just, due - now)
+
     def _first(self, transactions: Sequence[str]) -> Included | None:
         return next(filter(None, map(self.inclusion, transactions)), None)
 
@@ -118,3 +147,16 @@ class Blocks:
             f"the chain at {self.host} has no final blocks: set CAPTURE_CHAIN_CONFIRMATIONS to how many blocks must "
             "follow until you take one for final"
         )
+
+
+def pause(seconds: float, meanwhile: Callable[[], None]) -> None:
+    """Sleep, and call `meanwhile` first and every tenth of a second."""
+    end = time.monotonic() + seconds
+    while True:
+        meanwhile()
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, MEANWHILE_S))
+        if left <= MEANWHILE_S:
+            return

@@ -77,15 +77,24 @@ def ledger() -> None:
     services = _resident()
     services.bell.heard()
     try:
-        while services.log.waiting(1):
-            time.sleep(FLUSH_WINDOW_S)
-            services.sequence()
-            services.anchorer.flush()
-        services.anchorer.flush()
+        _anchor_all(services)
     except Unavailable as unavailable:
         log.warning("anchoring waits: %s", unavailable)
     except Conflict as conflict:
         log.error("anchoring is stopped until a person has looked: %s", conflict)
+
+
+def _anchor_all(services: Services) -> None:
+    before = None
+    while True:
+        if services.log.waiting(1):
+            time.sleep(FLUSH_WINDOW_S)
+            services.sequence()
+        # Leaves that come while it waits for the chain get their places meanwhile: the next flush is for them.
+        anchor = services.anchorer.flush()
+        if anchor == before and not services.log.waiting(1):
+            return
+        before = anchor
 
 
 def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dict[str, object]:
