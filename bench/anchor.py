@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from bench import log
+from bench import blocks, log
 
 RESULTS = Path(__file__).parent / "results.json"
-PARTS = (log,)
+PARTS = (log, blocks)
 
 
 def main() -> int:

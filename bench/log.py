@@ -59,7 +59,7 @@ def _measure_log(size: int) -> dict[str, float]:
         database = Database(f"sqlite:///{folder}/capture.db")
         metadata.create_all(database.engine)
         records = LogRecords(database)
-        _make_log(database, records, size)
+        make_log(database, records, size)
         _make_waiting(database)
         results = _sequencing(records, size) | (_proofs(records, size) if size else {})
         database.close()
@@ -102,16 +102,16 @@ def _proofs(records: LogRecords, size: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-class _Upper(Tiles):
-    """The tiles above the leaves, while the large log is made."""
+class Held(Tiles):
+    """Tiles in memory, while a log is made."""
 
     def tile(self, level: int, number: int) -> bytes:
         return self[level, number]
 
 
-def _make_log(database: Database, records: LogRecords, size: int) -> None:
+def make_log(database: Database, records: LogRecords, size: int) -> None:
     """A log of random leaves, without captures."""
-    upper = _Upper()
+    upper = Held()
     for start in range(0, size, CHUNK):
         tiles = append_tiles(start, list(_leaves(min(CHUNK, size - start))), upper)
         upper.update({place: row for place, row in tiles.items() if place[0]})

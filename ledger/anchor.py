@@ -60,7 +60,6 @@ class Anchorer:
         self._delivery = Delivery(chain, outbox, self._store, self._between, fault, wait_s, replace_after_s)
         self._daily_gas = daily_gas
         self._meanwhile = meanwhile
-        self._lead_s = 0.0
         self._fence = 0
         self._renew_at = 0.0
         self._writer_checked = False
@@ -77,7 +76,7 @@ class Anchorer:
             newest = self._log.newest()
             if newest is None or newest[0] <= head.size or not self._may_append():
                 return anchor
-            pause(self._chain.until_sending_s(self._lead_s), self._between)
+            pause(self._chain.until_sending_s(), self._between)
             self._append(head, *(self._log.newest() or newest))
             return self._record()
 
@@ -186,7 +185,7 @@ class Anchorer:
         return since_s >= pause_s(self._daily_gas, used)
 
     def _append(self, head: Head, size: int, root: bytes) -> None:
-        chain, began = self._chain, time.monotonic()
+        chain = self._chain
         nonce, signed = chain.nonce(), self._outbox.next_nonce(chain.chain_id, chain.sender)
         if nonce < signed:
             chain.rotate()
@@ -194,10 +193,7 @@ class Anchorer:
         proof = list(consistency_proof(head.size, size, self._log))
         if chain.local:
             chain.fund_locally()
-        transaction = chain.sign_append(nonce, size, root, proof)
-        # As long again for storing and sending it.
-        self._lead_s = 2 * (time.monotonic() - began)
-        self._delivery.new(transaction, size, root)
+        self._delivery.new(chain.sign_append(nonce, size, root, proof), size, root)
 
     def _store(self, signed: SignedTransaction, size: int, root: bytes, replaces: str | None) -> Transaction:
         chain = self._chain

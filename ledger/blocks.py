@@ -13,7 +13,6 @@ LOCAL_STEP_S = 0.02
 # Between two questions to a chain that is not ours: closely at first, so that its cadence shows, then less and less.
 STEPS_S = (*[0.1] * 20, *[0.25] * 8, 0.5, 1.0, 2.0)
 QUESTIONS_A_BLOCK = 20  # where its cadence is known, and the block is due
-LEAD = 0.1  # of the interval: what comes to the node later than this may miss the block
 MEANWHILE_S = 0.1  # between two calls of what is done meanwhile
 
 
@@ -93,16 +92,10 @@ class Blocks:
             self._cadence = Cadence()  # a chain that takes everything at once: what we saw is our own cadence
         return found
 
-    def until_sending_s(self, lead_s: float) -> float:
-        """How long a transaction can wait and still get into the next block; 0 when that is not known, or `local`.
-
-        `lead_s`: from signing it to the node's having it.
-        """
+    def until_sending_s(self) -> float:
+        """How long a transaction can wait and still get into the next block; 0 when that is not known, or `local`."""
         now = time.monotonic()
-        due, interval = self._cadence.next_after(now), self._cadence.interval_s()
-        if self.local or due is None or interval is None:
-            return 0
-        return max(0.0, due - now - max(lead_s, LEAD * interval))
+        return 0 if self.local else self._cadence.sending_time(now) - now
 
     def newest_block(self) -> int:
         """The number of the chain's newest block."""

@@ -3,14 +3,14 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 
 from rq.timeouts import JobTimeoutException
 
 from pipeline.errors import Conflict, Erased, Rejected, Unavailable
-from pipeline.record import Rejection, encode
+from pipeline.record import Anchor, Rejection, encode
 from pipeline.run import STAGES, advance
 from settings import load_settings
 from wiring import Services
@@ -77,22 +77,25 @@ def ledger() -> None:
     services = _resident()
     services.bell.heard()
     try:
-        _anchor_all(services)
+        anchor_all(services.log.waiting, services.sequence, services.anchorer.flush)
     except Unavailable as unavailable:
         log.warning("anchoring waits: %s", unavailable)
     except Conflict as conflict:
         log.error("anchoring is stopped until a person has looked: %s", conflict)
 
 
-def _anchor_all(services: Services) -> None:
+def anchor_all(
+    waiting: Callable[[int], object], sequence: Callable[[], int], flush: Callable[[], Anchor | None]
+) -> None:
+    """Sequence and anchor until nothing waits that can be anchored now: the parts are those of wiring.Services."""
     before = None
     while True:
-        if services.log.waiting(1):
+        if waiting(1):
             time.sleep(FLUSH_WINDOW_S)
-            services.sequence()
+            sequence()
         # Leaves that come while it waits for the chain get their places meanwhile: the next flush is for them.
-        anchor = services.anchorer.flush()
-        if anchor == before and not services.log.waiting(1):
+        anchor = flush()
+        if anchor == before and not waiting(1):
             return
         before = anchor
 

@@ -52,3 +52,20 @@ def test_what_was_seen_gets_old() -> None:
 def test_a_reorganisation_starts_all_over() -> None:
     cadence = seen((1, 0), (2, 1), (3, 2), (3, 2.5))
     assert cadence.next_after(3) is None
+
+
+def test_a_transaction_leaves_sooner_after_it_missed_a_block() -> None:
+    cadence = seen((1, 0), (2, 1), (3, 2))
+    assert 2.8 < cadence.sending_time(2.1) < 2.95
+    leads, number, at = [], 3, 2.0
+    for misses in (1, 1, 0, 0, 0):
+        leads.append(at + 1 - cadence.sending_time(at + 0.01))
+        number, at = number + 1 + misses, at + 1 + misses
+        cadence.saw(number, at)
+    assert leads[0] < leads[1] < leads[2]
+    assert leads[2] > leads[3] > leads[4]
+
+
+def test_a_transaction_leaves_at_once_where_nothing_is_known() -> None:
+    assert Cadence().sending_time(5.0) == 5.0
+    assert seen((1, 0), (2, 1), (3, 2)).sending_time(2.99) == 2.99, "too late for waiting"
