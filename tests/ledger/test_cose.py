@@ -57,7 +57,11 @@ def refused(receipt: bytes, words: Any = WORDS, key: str = VKEY) -> str:
     """Why a receipt is refused."""
     with pytest.raises(Rejected) as reason:
         cose.verify(receipt, words, key)
-    return str(reason.value)
+    told = str(reason.value)
+    assert told
+    assert told.isprintable()
+    assert len(told) < 400
+    return told
 
 
 # -- what passes ------------------------------------------------------------------------------------------------------

@@ -131,8 +131,6 @@ ALIENS = [
 def test_each_alien_receipt_is_named(reason: str, change: Callable[[Parts], object]) -> None:
     told = refused(alien(change))
     assert reason in told, told
-    assert "\n" not in told
-    assert len(told) < 400
 
 
 @pytest.mark.parametrize(
