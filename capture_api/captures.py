@@ -3,10 +3,8 @@
 import json
 import re
 import secrets
-import tempfile
 from base64 import b32encode
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response, request, stream_with_context, url_for
 
@@ -16,11 +14,9 @@ from capture_api.body import Upload, open_incoming, request_digest, take_upload
 from capture_api.problems import gone, problem, render
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
-from ledger.bundle import pieces, write_bundle
-from ledger.receipt import receipt as make_receipt
 from pipeline.errors import Erased, Rejected, Unavailable
 from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
-from rights.terms import parse_rights, terms_document
+from rights.terms import parse_rights
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
@@ -90,7 +86,7 @@ def original(capture_id: str) -> Response:
 @needs("capture", "review")
 def file(capture_id: str) -> Response:
     """The photo with its signed manifest."""
-    made = _manifest(capture_id)
+    made = signed_photo(capture_id)
     return blob_answer(made.signed_sha256, made.signed_media_type)
 
 
@@ -98,53 +94,14 @@ def file(capture_id: str) -> Response:
 @needs("capture", "review")
 def thumbnail(capture_id: str) -> Response:
     """A small upright JPEG without metadata."""
-    return blob_answer(_manifest(capture_id).thumbnail_sha256, "image/jpeg")
+    return blob_answer(signed_photo(capture_id).thumbnail_sha256, "image/jpeg")
 
 
 @captures.get("/<capture_id>/manifest")
 @needs("capture", "review")
 def manifest(capture_id: str) -> Response:
     """The C2PA manifest store."""
-    return blob_answer(_manifest(capture_id).sha256, "application/c2pa")
-
-
-@captures.get("/<capture_id>/receipt")
-@needs("capture")
-def receipt(capture_id: str) -> Response:
-    """The receipt: what anyone needs to verify the photo without us."""
-    answer = json_answer(_receipt(capture_id, "receipt"))
-    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture_id}.json"'
-    return answer
-
-
-@captures.get("/<capture_id>/bundle")
-@needs("capture")
-def bundle(capture_id: str) -> Response:
-    """The proof bundle: the receipt with the signed photo, and what checks them, as a zip."""
-    receipt, made, here = _receipt(capture_id, "bundle"), _manifest(capture_id), services()
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
-    certificates = here.identity.chain_pem + here.identity.root_pem
-    suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
-    try:
-        write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
-    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
-        file.close()
-        raise Unavailable(f"the bytes of {request.path}") from missing
-    answer = Response(pieces(file), mimetype="application/zip")
-    answer.call_on_close(file.close)
-    answer.headers |= {
-        "Content-Length": str(file.tell()),
-        "Content-Disposition": f'attachment; filename="proof-{capture_id}.zip"',
-        "Cache-Control": "no-store",
-    }
-    return answer
-
-
-def _receipt(capture_id: str, wanted: str) -> dict[str, Any]:
-    capture = own(capture_id, owner_only=True)
-    if "inclusion" not in capture.facts:
-        raise not_yet(capture, wanted)
-    return make_receipt(capture, services().log, terms_document(capture.request.rights))
+    return blob_answer(signed_photo(capture_id).sha256, "application/c2pa")
 
 
 def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Response:
@@ -272,7 +229,8 @@ def unknown(capture_id: str) -> Exception:
     return problem("not-found", f"You have no capture {capture_id[:40]!r}.")
 
 
-def _manifest(capture_id: str) -> Manifest:
+def signed_photo(capture_id: str) -> Manifest:
+    """The signed photo, its manifest and its thumbnail, when they are made; for those who may see the capture."""
     capture = own(capture_id)
     if "manifest" not in capture.facts:
         raise not_yet(capture, "manifest")

@@ -8,6 +8,7 @@ from typing import Any
 
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.problems import TYPES as PROBLEMS
+from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
@@ -89,8 +90,11 @@ CALLS = (
          {200: ("image/jpeg", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", _BYTES)},
          (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us.",
-         {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us (owner only); with "
+         "`Accept: application/cose` as receipt.cose.", {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"),
+         (ID,)),
+    Call("get", "/v1/captures/{id}/receipt.cose", "The same as a COSE receipt of inclusion (RFC 9942), without the "
+         "statement (owner only).", {200: (COSE, _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/bundle", "A zip of the signed photo, the receipt and a verifier that needs nothing "
          "but python3 (owner only).", {200: ("application/zip", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Keeps nothing.",

@@ -102,9 +102,10 @@ def links(capture: Capture) -> dict[str, str]:
         call |= {"fingerprint": "fingerprint"}
     if "manifest" in capture.facts:
         call |= {"file": "file", "thumbnail": "thumbnail", "manifest": "manifest"}
-    if "inclusion" in capture.facts:
-        call |= {"receipt": "receipt", "bundle": "bundle"}
     found = {name: url_for(f"captures.{view}", capture_id=capture.id) for name, view in call.items()}
+    if "inclusion" in capture.facts:
+        proofs = ("receipt", "receipt_cose", "bundle")
+        found |= {name: url_for(f"proofs.{name}", capture_id=capture.id) for name in proofs}
     if capture.request.published:
         found["public"] = url_for("public.page", capture_id=capture.id)
     return found

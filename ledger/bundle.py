@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ledger.checkpoint import CheckpointSigner
+from ledger.cose import cose_receipt
 
 KIND = "capture/bundle/v1"  # the first line of files.txt; as a checkpoint's second line is a number, and its is not
 VERIFIER = Path(__file__).with_name("verify.py")
@@ -34,7 +35,9 @@ def write_bundle(
         "checkpoint.txt": [str(receipt["checkpoint"]).encode()],
         "log.vkey": [f"{signer.vkey}\n".encode()],
         f"photo.{suffix}": photo,
+        "receipt.cose": [cose_receipt(receipt, signer)],
         "receipt.json": [json.dumps(receipt, indent=1, ensure_ascii=False).encode() + b"\n"],
+        "statement.bin": [bytes.fromhex("".join(receipt["statement"]))],
         "verify.py": [VERIFIER.read_bytes()],
     }
     lines = [KIND, f"capture {receipt['capture']}"]

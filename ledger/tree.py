@@ -148,9 +148,17 @@ def consistency_proof(old: int, new: int, hashes: Hashes) -> tuple[bytes, ...]:
 
 def verify_inclusion(digest: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Raise Rejected, with the reason, unless `proof` leads from the leaf to the root (RFC 9162 section 2.1.3.2)."""
+    _check_lengths((root,))
+    found = inclusion_root(digest, index, size, proof)
+    if found != root:
+        raise Rejected(f"the proof leads to the root {found.hex()}, not {root.hex()}")
+
+
+def inclusion_root(digest: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root that `proof` leads to from the leaf. Raises Rejected when it has not the length for this place."""
     if not 0 <= index < size <= MAX_SIZE:
         raise Rejected(f"a tree of {size} leaves has no leaf {index}")
-    _check_lengths((digest, *proof, root))
+    _check_lengths((digest, *proof))
     position, last = index, size - 1
     for sibling in proof:
         if last == 0:
@@ -164,8 +172,7 @@ def verify_inclusion(digest: bytes, index: int, size: int, proof: Sequence[bytes
         position, last = position >> 1, last >> 1
     if last:
         raise Rejected(f"the proof has {len(proof)} hashes, fewer than leaf {index} of {size} needs")
-    if digest != root:
-        raise Rejected(f"the proof leads to the root {digest.hex()}, not {root.hex()}")
+    return digest
 
 
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:

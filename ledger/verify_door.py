@@ -5,6 +5,8 @@
     log        --log URL: the log of today still begins with the tree of the receipt's checkpoint
     promise    --promise FILE: what the log's key promised when it took the upload is kept
 
+A COSE receipt (receipt.cose) is checked with its --statement: receipt, leaf, photo, inclusion, signature and promise.
+
 A step is passed, failed or not checked. Exit codes: 0 everything that you asked for passed, among it the photo and the
 signature (or the chain, with the --contract that you expected); 1 a step failed; 2 the inputs could not be read;
 3 nothing failed, but something that matters was not checked: whether this is the registered photo, or whether a log or
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import verify as offline
+from ledger import verify_cose
 from ledger.promise import parse
 from ledger.verify import NotChecked, need, open_note, step
 from ledger.verify_chain import check_chain, check_log, utc
@@ -41,8 +44,11 @@ def verify(
     contract: str | None = None,
     log: str | None = None,
     promise: str | None = None,
+    statement: bytes | None = None,
 ) -> list[Step]:
     """All steps in their order. Whatever the inputs hold, nothing is raised."""
+    if verify_cose.is_cose(receipt):
+        return _verify_cose(verify_cose.Check(receipt, photo, statement, key), promise)
     steps = [Step(*row) for row in offline.verify(receipt, photo, key)]
     if steps[0].result != "passed":
         unread = "the receipt is not well formed"
@@ -53,6 +59,21 @@ def verify(
         Step(*step("chain", check_chain, values, rpc, contract)),
         Step(*step("log", check_log, values["checkpoint"], log, key)),
         Step(*step("promise", check_promise, promise, values, key, included)),
+    ]
+
+
+def _verify_cose(check: verify_cose.Check, promise: str | None) -> list[Step]:
+    steps = [Step(*row) for row in verify_cose.verify(check)]
+
+    def kept() -> str:
+        return check_promise(promise, verify_cose.as_receipt(check), check.key, steps[-1].result)
+
+    elsewhere = "it needs the JSON receipt"
+    return [
+        *steps,
+        Step("chain", "not checked", elsewhere),
+        Step("log", "not checked", elsewhere),
+        Step(*step("promise", kept)),
     ]
 
 
@@ -84,10 +105,12 @@ def main(argv: list[str] | None = None) -> int:
         inputs = [Path(options.receipt).read_bytes(), Path(options.photo).read_bytes()]
         key = options.key if "+" in options.key or not options.key else Path(options.key).read_text("utf-8")
         promise = options.promise and Path(options.promise).read_text("utf-8")
+        statement = options.statement and Path(options.statement).read_bytes()
     except (OSError, ValueError) as error:
         print(f"cannot read the inputs: {error}", file=sys.stderr)
         return 2
-    steps = verify(*inputs, key=key, rpc=options.rpc, contract=options.contract, log=options.log, promise=promise)
+    wishes = {"rpc": options.rpc, "contract": options.contract, "log": options.log, "promise": promise}
+    steps = verify(*inputs, key=key, statement=statement, **wishes)
     for each in steps:
         print(f"{each.result:12} {each.name:12} {each.sentence}")
     return _exit_code(steps, options)
@@ -97,13 +120,14 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "capture verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("receipt", help="the receipt, a JSON file")
+    parser.add_argument("receipt", help="the receipt, JSON or COSE")
     parser.add_argument("photo", help="the upload, or the signed photo")
     parser.add_argument("--key", default="", help="the log's public key, name+id+key, or a file that holds it")
     parser.add_argument("--rpc", help="address of a node of the chain, http:// or https://")
     parser.add_argument("--contract", help="address of the log's contract, as its operator publishes it")
     parser.add_argument("--log", help="address of the log, such as https://capture.example/log")
     parser.add_argument("--promise", help="the promise that came with the upload, a file")
+    parser.add_argument("--statement", help="of a COSE receipt: statement.bin, or the JSON receipt, which holds it")
     return parser.parse_args(argv)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import verify
+from ledger import cose, verify
 from tests.photos import encoded, jpeg, picture
 from tests.service import Running
 
@@ -60,7 +60,7 @@ def test_the_bundle_is_its_owners_alone(service: Running) -> None:
     links = service.register(jpeg(903)).json["links"]
     for scope in ("capture", "review"):
         other = service.command("keys", "add", f"other-{scope}", "--scope", scope).stdout.strip()
-        for name in ("bundle", "receipt"):
+        for name in ("bundle", "receipt", "receipt_cose"):
             assert service.ask("GET", links[name], key=other).status in (403, 404)
     assert service.ask("GET", links["bundle"], key=None).status == 401
     assert service.ask("GET", "/v1/captures/nothing/bundle").status == 404
@@ -86,6 +86,44 @@ def test_the_promise_comes_with_the_202_and_is_kept(service: Running, tmp_path: 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed       promise" in done.stdout
     assert "passed       log" in done.stdout
+
+
+def test_the_receipt_is_there_as_cose(service: Running, tmp_path: Path) -> None:
+    photo = jpeg(907)
+    capture = service.register(photo).json
+    links = capture["links"]
+    answer = service.ask("GET", links["receipt_cose"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, 'application/cose; cose-type="cose-sign1"')
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="receipt-{capture["id"]}.cose"'
+    document = service.ask("GET", links["receipt"])
+    words = [bytes.fromhex(word) for word in document.json["statement"]]
+    said = cose.verify(answer.body, words, (service.home / "keys/log/log.vkey").read_text())
+    assert (said.capture, said.index) == (capture["id"], document.json["inclusion"]["index"])
+    folder = unpacked(service, capture, tmp_path)
+    assert (folder / "receipt.cose").read_bytes() == answer.body
+    assert (folder / "statement.bin").read_bytes() == b"".join(words)
+    wishes = ["receipt.cose", "photo.jpg", "--statement", "statement.bin"]
+    done = service.command("verify", *(part if part.startswith("--") else f"{folder}/{part}" for part in wishes))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+        ("application/cose", 'application/cose; cose-type="cose-sign1"'),
+        ('application/cose; cose-type="cose-sign1"', 'application/cose; cose-type="cose-sign1"'),
+        ("application/cose;q=0.5, application/json", "application/json"),
+        ("application/json;q=0.5, application/cose", 'application/cose; cose-type="cose-sign1"'),
+        ("nonsense;;;,", "application/json"),
+    ],
+)
+def test_the_receipt_comes_as_it_is_asked_for(service: Running, accept: str, expected: str) -> None:
+    links = service.register(jpeg(907)).json["links"]
+    answer = service.ask("GET", links["receipt"], Accept=accept)
+    assert (answer.status, answer.headers["Content-Type"], answer.headers["Vary"]) == (200, expected, "Accept")
 
 
 def receipt(service: Running, capture_id: str) -> bytes:

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ledger.cose import cose_receipt
 from ledger.leaf import leaf_digest, statement
 from ledger.receipt import receipt
 from ledger.tree import Tiles, append_tiles, consistency_proof, inclusion_proof, root
@@ -80,7 +81,8 @@ def _receipt() -> dict[str, Any]:
         "inclusion": Inclusion(1, 2),
     }  # fmt: skip
     capture = Capture("golden", "owner", OWNER, CAPTURED_AT, Request(RIGHTS), facts, {})
-    return {"upload": upload.hex(), "document": receipt(capture, log, TERMS)}
+    document = receipt(capture, log, TERMS)
+    return {"upload": upload.hex(), "document": document, "cose": cose_receipt(document, signer()).hex()}
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from tests.ledger.log_world import TERMS, World, anchor_of, picture, signer
 from tests.ledger.test_verify import PHOTO, SIGNED, STORE
 
 VKEY = str(signer().vkey)
-NAMES = ["README.txt", "certificates.pem", "checkpoint.txt", "log.vkey", "photo.jpg", "receipt.json", "verify.py",
-         "files.txt"]  # fmt: skip
+NAMES = ["README.txt", "certificates.pem", "checkpoint.txt", "log.vkey", "photo.jpg", "receipt.cose", "receipt.json",
+         "statement.bin", "verify.py", "files.txt"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

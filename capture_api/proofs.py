@@ -1,0 +1,74 @@
+"""/v1/captures/{id}: what its owner takes away to show others, as JSON, as COSE and as a bundle of everything."""
+
+import tempfile
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from capture_api.auth import needs
+from capture_api.captures import not_yet, own, signed_photo
+from capture_api.render import json_answer
+from capture_api.services import services
+from ledger.bundle import pieces, write_bundle
+from ledger.cose import MEDIA_TYPE as COSE
+from ledger.cose import cose_receipt
+from ledger.receipt import receipt as make_receipt
+from pipeline.errors import Unavailable
+from rights.terms import terms_document
+
+proofs = Blueprint("proofs", __name__, url_prefix="/v1/captures/<capture_id>")
+
+_COSE = ("application/cose", COSE.replace('"', ""))  # as Accept is read: without quotes
+
+
+@proofs.get("/receipt")
+@needs("capture")
+def receipt(capture_id: str) -> Response:
+    """The receipt: what anyone needs to verify the photo without us."""
+    if request.accept_mimetypes.best_match(["application/json", *_COSE]) in _COSE:
+        answer = receipt_cose(capture_id)
+    else:
+        answer = json_answer(_receipt(capture_id, "receipt"))
+        answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{capture_id}.json"'
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
+@proofs.get("/receipt.cose")
+@needs("capture")
+def receipt_cose(capture_id: str) -> Response:
+    """The receipt as a COSE receipt: for whoever has the statement, and for programs that know nothing of Capture."""
+    made = cose_receipt(_receipt(capture_id, "receipt"), services().checkpoint_signer)
+    disposition = f'attachment; filename="receipt-{capture_id}.cose"'
+    headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
+    return Response(made, content_type=COSE, headers=headers)
+
+
+@proofs.get("/bundle")
+@needs("capture")
+def bundle(capture_id: str) -> Response:
+    """The proof bundle: the receipt with the signed photo, and what checks them, as a zip."""
+    receipt, made, here = _receipt(capture_id, "bundle"), signed_photo(capture_id), services()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
+    certificates = here.identity.chain_pem + here.identity.root_pem
+    suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
+    try:
+        write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
+        file.close()
+        raise Unavailable(f"the bytes of {request.path}") from missing
+    answer = Response(pieces(file), mimetype="application/zip")
+    answer.call_on_close(file.close)
+    answer.headers |= {
+        "Content-Length": str(file.tell()),
+        "Content-Disposition": f'attachment; filename="proof-{capture_id}.zip"',
+        "Cache-Control": "no-store",
+    }
+    return answer
+
+
+def _receipt(capture_id: str, wanted: str) -> dict[str, Any]:
+    capture = own(capture_id, owner_only=True)
+    if "inclusion" not in capture.facts:
+        raise not_yet(capture, wanted)
+    return make_receipt(capture, services().log, terms_document(capture.request.rights))
