@@ -251,6 +251,11 @@ class Anchorer:
         self._fence, self._renew_at = fence, time.monotonic() + LEASE_S / 3
         try:
             yield
+        except Conflict:
+            # What looks like a stranger's transaction may be that of another anchorer, who took over meanwhile.
+            self._renew_at = 0.0
+            self._renew()
+            raise
         finally:
             with suppress(Unavailable):  # it runs out by itself
                 self._outbox.release_lease(name, fence)

@@ -166,13 +166,12 @@ class Course:
             pid = self._forked("a")
             time.sleep(self.dice.uniform(0, 0.04))
             os.kill(pid, signal.SIGKILL)
-        if os.WIFSIGNALED(os.waitpid(pid, 0)[1]):
-            self.counts["kill -9 anchorer"] += 1
+        self.counts["kill -9 anchorer"] += self._ended(pid)
 
     def two(self) -> None:
         """Two anchorers at once, as two processes."""
         for pid in [self._forked("a"), self._forked("b")]:
-            os.waitpid(pid, 0)
+            self._ended(pid)
         self.counts["two anchorers"] += 1
         self._time_passes()
 
@@ -239,7 +238,7 @@ class Course:
             pid = self._forked("a")
             time.sleep(self.dice.uniform(0, 0.03))
             self._end_chain()
-            os.waitpid(pid, 0)
+            self._ended(pid)
         else:
             self._end_chain()
         self.node.start()
@@ -300,6 +299,14 @@ class Course:
         except BaseException as error:
             os.write(2, f"seed {self.seed}: in a process of its own: {error!r}\n".encode())
             os._exit(1)
+
+    @staticmethod
+    def _ended(pid: int) -> bool:
+        """Whether the process was killed. Raises Violation when it met something that it should not have."""
+        _, status = os.waitpid(pid, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+            raise Violation("a process of its own ended with an error: it is printed above")
+        return os.WIFSIGNALED(status)
 
     def _time_passes(self) -> None:
         """Longer than a lease."""
