@@ -1,6 +1,6 @@
 // A registered photo on the page: its facts as they come, and what can be done with it.
 
-import { blob } from "./api.js";
+import { blob, get } from "./api.js";
 import { matchItems } from "./evidence.js";
 import { factsOf, follow } from "./follow.js";
 import { STEPS, describe, sentence } from "./facts.js";
@@ -46,6 +46,7 @@ class Photo {
       await follow(this.capture, (fact) => this.add(fact), (problem) => this.#quiet(problem));
       this.#quiet(null);
     } catch (problem) {
+      if (problem.status === 410) return this.#erased();
       this.#quiet(problem);
       if (problem.status === 401) onKeyRefused(problem, () => this.follow(onKeyRefused));
     }
@@ -168,6 +169,29 @@ class Photo {
     this.part(".copy").onclick = () => copy(address, this.part(".copy span"));
     this.part(".share").onclick = () => navigator.share({ title: "A registered photo", url: address }).catch(() => {});
     this.part(".another").onclick = onAnother;
+    this.part(".erase-now").onclick = () => this.#erase();
+  }
+
+  async #erase() {
+    const button = this.part(".erase-now");
+    button.disabled = true;
+    try {
+      await get(this.capture.links.self, { method: "DELETE" });
+      this.#erased();
+    } catch (problem) {
+      if (problem.status === 410) return this.#erased();
+      button.disabled = false;
+      this.#say(problem);
+    }
+  }
+
+  #erased() {
+    for (const part of this.article.querySelectorAll(":scope > :not(.head, .actions), .thumb, .local, .actions > :not(.another)")) part.hidden = true;
+    this.part(".thumb").removeAttribute("src");
+    this.part(".state").textContent = "Erased";
+    this.article.dataset.status = "erased";
+    this.article.focus();
+    announce("The photo is erased.");
   }
 
   async #save(name, fileName) {
@@ -177,9 +201,13 @@ class Photo {
       save(bytes, fileName ?? `signed-${this.capture.id}.${ending}`);
       this.#quiet(null);
     } catch (problem) {
-      const { title, detail, next } = explain(problem);
-      this.part(".quiet-line").textContent = `${title}. ${detail} ${next}`;
-      this.part(".quiet-line").hidden = false;
+      this.#say(problem);
     }
+  }
+
+  #say(problem) {
+    const { title, detail, next } = explain(problem);
+    this.part(".quiet-line").textContent = `${title}. ${detail} ${next}`;
+    this.part(".quiet-line").hidden = false;
   }
 }

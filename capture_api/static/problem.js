@@ -26,6 +26,7 @@ const WORDS = {
   403: ["This key may not register photos", "", "Ask whoever runs this service for a key with the scope “capture”."],
   404: ["It is not here", "", "Register the photo again."],
   409: ["This contradicts what is already known", "", "Tell whoever runs this service."],
+  410: ["It was erased", "", "Register the photo again if you want it back."],
   413: ["The photo is too large", "", "Choose a smaller photo, or save it smaller first."],
   415: ["This is not a photo that can be registered", "", "Choose a photo, such as a JPEG, PNG, WebP or HEIC file."],
   422: ["The photo or its details were refused", "", "Change what the message names, or choose another photo."],

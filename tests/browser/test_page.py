@@ -76,6 +76,24 @@ def test_the_same_photo_again_says_that_it_is_registered(phone: Watched) -> None
     expect(card(page).locator(".thumb")).to_be_visible()
 
 
+def test_a_photo_can_be_erased(phone: Watched, service: Running) -> None:
+    page = phone.page
+    choose(page, jpeg(9008))
+    register(page)
+    newest = anchored(page)
+    erased = capture_id(newest)
+    newest.get_by_text("Erase this photo").click()
+    assert overflow(page) <= 0
+    newest.get_by_role("button", name="Erase it for good").click()
+    expect(newest.get_by_role("heading", name="Erased")).to_be_visible()
+    expect(newest.get_by_role("button", name="Receipt")).to_be_hidden()
+    assert service.ask("GET", f"/v1/captures/{erased}").status == 410
+    newest.get_by_role("button", name="Another photo").click()
+    choose(page, jpeg(9008))
+    register(page)
+    assert capture_id(anchored(page)) != erased, "the same photo again is a new registration"
+
+
 def test_several_photos_one_after_another(phone: Watched) -> None:
     page, ids = phone.page, set()
     for count, seed in enumerate((9005, 9006, 9007), 1):
