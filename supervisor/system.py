@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.durable import write_durably
 from pipeline.record import Rights
 from settings import Engines, SettingError, Settings, worker_name
 from store.keys import SCOPES
@@ -75,7 +76,7 @@ def _prepare(services: Services) -> None:
 def _make_owner_key(services: Services) -> None:
     file = services.settings.api_key_file
     # The file first: a key whose text was lost in a crash could never be used.
-    services.add_key("owner", frozenset(SCOPES), Rights(), lambda key: home.write_durably(file, key + "\n"))
+    services.add_key("owner", frozenset(SCOPES), Rights(), lambda key: write_durably(file, key + "\n"))
 
 
 def _engines(settings: Settings, chain_port: int) -> Engines:
