@@ -53,11 +53,15 @@ ISSUED_FILE, CRL_FILE, LOCK_FILE = "issued.pem", "crl.pem", ".lock"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A leaf with its chain (the leaf first, then the issuing authority), the root, and the leaf's key."""
+    """A leaf with its chain (the leaf first, then the issuing authority), the root, and the leaf's key.
+
+    `crl_pem`: the issuing authority's revocation list, "" when there is none.
+    """
 
     root_pem: str = field(repr=False)
     chain_pem: str = field(repr=False)
     _key: Key = field(repr=False, compare=False)
+    crl_pem: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def load_or_make(cls, folder: Path) -> "Identity":
@@ -151,18 +155,19 @@ class KeyFolder:
     def load(self) -> Identity:
         """The identity as the files say now. Raises Unavailable when they are damaged or do not fit together."""
         root, issuing = read_certificate(self._folder / ROOT_FILE), self._issuing().certificate
-        leaf = read_certificate(self._folder / LEAF_FILE)
+        leaf = self.in_force()
         try:
             issuing.verify_directly_issued_by(root)
             leaf.verify_directly_issued_by(issuing)
         except Exception:  # the library raises several kinds; each means that the files are not of one chain
             raise damaged(self._folder / LEAF_FILE) from None
-        return Identity(pem(root).decode(), (pem(leaf) + pem(issuing)).decode(), self._key_of(leaf))
+        chain = pem(leaf) + pem(issuing)
+        return Identity(pem(root).decode(), chain.decode(), self._key_of(leaf), self.crl().decode())
 
     def upkeep(self) -> bool:
         """Do what is due: a new leaf, a new revocation list, keys encrypted; whether there is a new leaf."""
         with self._locked():
-            issuing, leaf = self._issuing(), read_certificate(self._folder / LEAF_FILE)
+            issuing, leaf = self._issuing(), self.in_force()
             if not (self._folder / CRL_FILE).exists() or revocation.crl_due(self.crl()):
                 self._write_crl(issuing)
             if self._password and in_clear(self._folder / ISSUING_FILE):
@@ -177,18 +182,25 @@ class KeyFolder:
         with self._locked():
             return self._new_leaf(self._issuing())
 
+    def in_force(self) -> x509.Certificate:
+        """The leaf that signs now."""
+        return read_certificate(self._folder / LEAF_FILE)
+
     def issued(self) -> list[x509.Certificate]:
         """Every leaf that was ever made here, oldest first."""
         try:
             return x509.load_pem_x509_certificates((self._folder / ISSUED_FILE).read_bytes())
         except FileNotFoundError:  # an earlier version made one leaf
-            return [read_certificate(self._folder / LEAF_FILE)]
+            return [self.in_force()]
         except ValueError:
             raise damaged(self._folder / ISSUED_FILE) from None
 
     def crl(self) -> bytes:
-        """The revocation list, PEM."""
-        return (self._folder / CRL_FILE).read_bytes()
+        """The revocation list, PEM. Raises Unavailable."""
+        try:
+            return (self._folder / CRL_FILE).read_bytes()
+        except OSError:
+            raise damaged(self._folder / CRL_FILE) from None
 
     def revoke(self, serial: str, reason: str, since: datetime | None) -> bool:
         """Put a leaf on the revocation list; whether it was the one in force, which a new one has replaced then.
@@ -196,7 +208,7 @@ class KeyFolder:
         `serial` in hex. Raises Rejected when no leaf of ours has it, or it is revoked already.
         """
         with self._locked():
-            issuing, leaf = self._issuing(), read_certificate(self._folder / LEAF_FILE)
+            issuing, leaf = self._issuing(), self.in_force()
             found = [known for known in self.issued() if serial_hex(known) == serial.lower()]
             if not found:
                 raise Rejected(f"no certificate of ours has the serial number {serial}: `capture keys list` shows them")
@@ -208,9 +220,16 @@ class KeyFolder:
             self._write_crl(issuing, revocation.entry_for(found[0].serial_number, reason, since))
             return in_force
 
+    def is_revoked(self, certificate: x509.Certificate) -> bool:
+        """Whether this leaf is on the revocation list."""
+        return revocation.revoked_since(certificate.serial_number, self.crl()) is not None
+
     def leaf_stamp(self) -> tuple[int, int]:
-        """Changes when the leaf is replaced: inode and time, to be compared only."""
-        found = (self._folder / LEAF_FILE).stat()
+        """Changes when the leaf is replaced: inode and time, to be compared only. Raises Unavailable."""
+        try:
+            found = (self._folder / LEAF_FILE).stat()
+        except OSError:
+            raise damaged(self._folder / LEAF_FILE) from None
         return found.st_ino, found.st_mtime_ns
 
     def _make(self) -> None:

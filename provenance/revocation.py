@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from provenance.certificates import Pair
 
-REASONS = ("unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded", "cessationOfOperation",
-           "privilegeWithdrawn")  # fmt: skip
 CRL_LIFE = timedelta(days=30)
 RENEW_CRL_AT = timedelta(days=7)  # a reader's copy is good for three weeks of our being down
 
