@@ -36,11 +36,13 @@ class AuditLog:
             os.close(self._lock)
             raise Conflict(f"another signing process writes {folder}: stop it first") from None
         self._file = self._open()
-        self._previous = self._end()
+        self._previous, self._torn = self._end(), False
 
     def add(self, event: str, **more: str | int) -> None:
         """Write and sync a line. Raises Unavailable when the disk refuses: then nothing may be signed."""
         try:
+            if self._torn:
+                self._previous, self._torn = self._end(), False
             if os.fstat(self._file).st_size >= self._max_bytes:
                 self._begin_next()
             moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -48,7 +50,7 @@ class AuditLog:
             _write(self._file, line + b"\n")
             self._previous = _digest(line)
         except OSError as error:
-            self._previous = self._recovered()
+            self._torn = True  # half a line may be there
             raise Unavailable(f"the signer: its audit log cannot be written ({error.strerror})") from None
 
     def close(self) -> None:
@@ -78,12 +80,6 @@ class AuditLog:
             return _digest(tail[:-1].rpartition(b"\n")[2])
         older = files(self._folder)[:-1]
         return _digest(older[-1].read_bytes()[:-1].rpartition(b"\n")[2]) if older else START
-
-    def _recovered(self) -> str:
-        try:
-            return self._end()
-        except OSError:
-            return self._previous  # as full as before: nothing was written
 
 
 def files(folder: Path) -> list[Path]:

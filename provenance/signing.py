@@ -25,18 +25,19 @@ from provenance.audit import AuditLog
 from provenance.certificates import LeafPolicy
 from provenance.desk import Desk
 from provenance.keys import KeyFolder, Token
-from provenance.signer import MAX_LINE_BYTES, TIMEOUT_S
+from provenance.signer import MAX_LINE_BYTES
 
 WRONG_SETUP = 78  # EX_CONFIG of sysexits.h: starting again would end the same way
 RATE_PER_S = 100  # two photo workers sign about 20 photos a second; a thief of the socket gets no more than this
-MAX_CLIENTS = 64  # at once; each has TIMEOUT_S
+MAX_CLIENTS = 64  # at once
+VISIT_S = 5.0  # each has this long; an honest one needs milliseconds
 UPKEEP_S = 60.0
 HELP = 'ask {"chain": ""}, or {"sign": "a COSE Sig_structure as hex", "leaf": "serial number"}'
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38  # prctl(2), Linux
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
-    """Answers on a unix socket: those whose user id is allowed, each for TIMEOUT_S at most."""
+    """Answers on a unix socket: those whose user id is allowed, each for VISIT_S at most."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -77,7 +78,7 @@ class _Visit(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """One question, one answer."""
-        end = time.monotonic() + TIMEOUT_S
+        end = time.monotonic() + VISIT_S
         with suppress(OSError):  # who asked has gone, or took too long
             line = _read_line(self.request, end)
             answer = json.dumps(_answer(self.server.desk, line, peer_of(self.request))).encode() + b"\n"
@@ -137,7 +138,7 @@ def make_room(path: Path) -> None:
     if not path.is_socket():
         raise Conflict(f"{path} is there and no socket: choose another path")
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(TIMEOUT_S)
+        connection.settimeout(VISIT_S)
         if connection.connect_ex(str(path)) == 0:
             raise Conflict(f"a signing process already answers at {path}: stop it first")
     path.unlink()

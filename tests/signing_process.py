@@ -1,28 +1,30 @@
-"""A signing process of the tests' own, as `capture signer` starts it."""
+"""A signing process of the tests' own, as `capture up` and `capture signer` start it."""
 
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from pipeline.errors import Unavailable
 from provenance.keys import Identity
 from provenance.signer import identity_of
+from settings import load_settings
+from supervisor.signer import command
 from tests.service import ROOT
 
 START_S = 20
 
 
 class SigningProcess:
-    """`capture signer` with a home of its own."""
+    """A signing process with a home of its own."""
 
-    def __init__(self, home: Path, *options: str, **environ: str) -> None:
+    def __init__(self, home: Path, *, uid: int | None = None, rate: float | None = None, **environ: str) -> None:
         self.home = home
         self.socket = home / "signer.sock"
-        self._options = options
-        self._environ = {n: v for n, v in os.environ.items() if not n.startswith("CAPTURE_")} | environ
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CAPTURE_")}
+        self._environ = clean | environ | {"CAPTURE_HOME": str(home)}
+        self._command = command(load_settings(self._environ), self.socket, [uid] if uid else [], rate)
         self.process: subprocess.Popen[str] | None = None
 
     @property
@@ -39,10 +41,8 @@ class SigningProcess:
     def start(self) -> "SigningProcess":
         """Start it and wait until it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
-        environ = self._environ | {"CAPTURE_HOME": str(self.home)}
-        command = [sys.executable, "-m", "cli", "signer", "--socket", str(self.socket), *self._options]
         with (self.home / "log").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=log, text=True)
+            self.process = subprocess.Popen(self._command, cwd=ROOT, env=self._environ, stderr=log, text=True)
         end = time.monotonic() + START_S
         while True:
             try:
