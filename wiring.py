@@ -211,7 +211,8 @@ class Domains:
     def inspect(self, photo: Path, media_type: str) -> Credentials:
         from provenance.inspect import inspect
 
-        return inspect(photo, media_type, self._services.identity.root_pem)
+        identity = self._services.identity
+        return inspect(photo, media_type, identity.root_pem, identity.crl_pem)
 
     def decode(self, photo: Path) -> Picture:
         from fingerprint.decode import decode

@@ -35,7 +35,7 @@ def revoked_since(serial: int, crl_pem: bytes) -> Revocation | None:
 def next_crl(issuer: Pair, last_pem: bytes | None, added: x509.RevokedCertificate | None = None) -> bytes:
     """The list that follows `last_pem`, as PEM: its entries and `added`, a higher number, good for CRL_LIFE."""
     last = x509.load_pem_x509_crl(last_pem) if last_pem else None
-    number = last.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1 if last else 1
+    number = 0 if last is None else last.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     now = datetime.now(UTC).replace(microsecond=0)
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     builder = (
@@ -44,7 +44,7 @@ def next_crl(issuer: Pair, last_pem: bytes | None, added: x509.RevokedCertificat
         .last_update(now)
         .next_update(now + CRL_LIFE)
         .add_extension(authority, critical=False)
-        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(x509.CRLNumber(number + 1), critical=False)
     )
     for entry in [*(last or ()), *([added] if added else [])]:
         builder = builder.add_revoked_certificate(entry)
