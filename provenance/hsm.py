@@ -83,6 +83,11 @@ class Pkcs11Token:
         """The signature of a SHA-256 digest with the private key of this public point, r and s."""
         return self._guarded(lambda: self._sign(point, digest))
 
+    def close(self) -> None:
+        """Log out."""
+        with self._lock:
+            self._forget()
+
     def _make(self) -> ec.EllipticCurvePublicKey:
         from pkcs11 import Attribute, KeyType, Mechanism
         from pkcs11.util.ec import encode_named_curve_parameters
@@ -160,7 +165,10 @@ def _session(uri: TokenUri) -> Any:
         raise Rejected(f"CAPTURE_SIGNER_URL: there is no PKCS #11 module at {uri.module}; install the token's software")
     wanted = {"token_label": uri.token, "token_serial": uri.serial.encode() if uri.serial else None}
     token = pkcs11.lib(uri.module).get_token(**{name: value for name, value in wanted.items() if value})
-    return token.open(rw=True, user_pin=uri.pin)
+    try:
+        return token.open(rw=True, user_pin=uri.pin)
+    except pkcs11.exceptions.UserAlreadyLoggedIn:  # a session that could not be closed: logins are the process's
+        return token.open(rw=True)
 
 
 def _attributes(text: str, separator: str, known: set[str]) -> dict[str, str]:

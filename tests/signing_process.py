@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import Unavailable
@@ -19,11 +20,13 @@ START_S = 20
 class SigningProcess:
     """A signing process with a home of its own."""
 
-    def __init__(self, home: Path, *, uid: int | None = None, rate: float | None = None, **environ: str) -> None:
+    def __init__(
+        self, home: Path, uid: int | None = None, rate: float | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.socket = home / "signer.sock"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CAPTURE_")}
-        self._environ = clean | environ | {"CAPTURE_HOME": str(home)}
+        self._environ = clean | dict(environ or {}) | {"CAPTURE_HOME": str(home)}
         self._command = command(load_settings(self._environ), self.socket, [uid] if uid else [], rate)
         self.process: subprocess.Popen[str] | None = None
 
