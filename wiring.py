@@ -137,13 +137,13 @@ class Services:
     def claim_keys(self) -> "KeyFolder":
         """The keys themselves: for the operator's commands, and nothing else. Raises SettingError."""
         from provenance.hsm import Pkcs11Token
+        from provenance.keyfiles import read_password
         from provenance.keys import KeyFolder
 
-        settings, password = self.settings, None
+        settings = self.settings
         if settings.signer_socket:
             raise SettingError("the keys are with the signing process of CAPTURE_SIGNER_URL: run this where it runs")
-        if settings.signer_password_file:
-            password = settings.signer_password_file.read_bytes().strip()
+        password = read_password(settings.signer_password_file) if settings.signer_password_file else None
         token = Pkcs11Token.open(settings.signer_url) if settings.signer_url else None
         return KeyFolder(settings.claim_keys, self.leaf_policy(), password, token)
 

@@ -71,11 +71,11 @@ class Pkcs11Token:
         return token
 
     def make(self) -> ec.EllipticCurvePublicKey:
-        """See provenance.keys.Token."""
+        """See provenance.keyfiles.Token."""
         return self._guarded(self._make)
 
     def key(self, public_key: ec.EllipticCurvePublicKey) -> "TokenKey | None":
-        """See provenance.keys.Token."""
+        """See provenance.keyfiles.Token."""
         point = _point(public_key)
         return TokenKey(self, point) if self._guarded(lambda: self._handle(point)) is not None else None
 

@@ -38,6 +38,16 @@ class LocalKey:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
+class Token(Protocol):
+    """Where keys are made and used that cannot be read: an HSM."""
+
+    def make(self) -> ec.EllipticCurvePublicKey:
+        """Make a P-256 key there. Raises Unavailable."""
+
+    def key(self, public_key: ec.EllipticCurvePublicKey) -> Key | None:
+        """The private key of this public key; None when the token has it not. Raises Unavailable."""
+
+
 def read_certificate(file: Path) -> x509.Certificate:
     """The file's first certificate. Raises Unavailable."""
     try:
@@ -63,6 +73,16 @@ def read_pair(file: Path, password: bytes | None = None) -> Pair:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise damaged(file)
     return Pair(certificate, key)
+
+
+def read_password(file: Path) -> bytes:
+    """The password that encrypts private keys. Raises Unavailable when others can read it."""
+    try:
+        if file.stat().st_mode & 0o077:
+            raise Unavailable(f"the signer: {file} can be read by other users; run chmod 600 on it")
+        return file.read_bytes().strip()
+    except OSError as error:
+        raise Unavailable(f"the signer: its password file {file} cannot be read ({error.strerror})") from None
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:

@@ -27,7 +27,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,7 +44,7 @@ from provenance.certificates import (
     public_key_of,
     serial_hex,
 )
-from provenance.keyfiles import Key, LocalKey, damaged, holds_key, in_clear, key_pem, read_certificate, read_pair
+from provenance.keyfiles import Key, LocalKey, Token, damaged, holds_key, in_clear, key_pem, read_certificate, read_pair
 
 ROOT_FILE, ISSUING_FILE, LEAF_FILE = "root.pem", "issuing.pem", "leaf.pem"
 ISSUED_FILE, CRL_FILE, LOCK_FILE = "issued.pem", "crl.pem", ".lock"
@@ -109,16 +108,6 @@ class Identity:
     def sign_es256(self, message: bytes) -> bytes:
         """The leaf's signature: see Key."""
         return self._key.sign_es256(message)
-
-
-class Token(Protocol):
-    """Where keys are made and used that cannot be read: an HSM."""
-
-    def make(self) -> ec.EllipticCurvePublicKey:
-        """Make a P-256 key there. Raises Unavailable."""
-
-    def key(self, public_key: ec.EllipticCurvePublicKey) -> Key | None:
-        """The private key of this public key; None when the token has it not. Raises Unavailable."""
 
 
 class KeyFolder:
@@ -289,6 +278,9 @@ class KeyFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        if (owner := self._folder.stat().st_uid) != os.geteuid():
+            # Files of ours could not be read by the signing process any more.
+            raise Unavailable(f"the signer: {self._folder} belongs to the user with id {owner}: run this as that user")
         descriptor = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -24,7 +24,8 @@ from pipeline.errors import Conflict, Rejected, Unavailable
 from provenance.audit import AuditLog
 from provenance.certificates import LeafPolicy
 from provenance.desk import Desk
-from provenance.keys import KeyFolder, Token
+from provenance.keyfiles import Token, read_password
+from provenance.keys import KeyFolder
 from provenance.signer import MAX_LINE_BYTES
 
 WRONG_SETUP = 78  # EX_CONFIG of sysexits.h: starting again would end the same way
@@ -201,7 +202,7 @@ def main(words: list[str] | None = None) -> int:
     os.umask(0o077)
     try:
         harden()
-        password = given.password_file.read_bytes().strip() if given.password_file else None
+        password = read_password(given.password_file) if given.password_file else None
         policy = LeafPolicy(timedelta(days=given.leaf_days), given.crl_url)
         keys = KeyFolder(given.keys, policy, password, _token())
         serve(keys, given.socket, AuditLog(given.audit), frozenset({os.geteuid(), *given.allow_uid}), given.rate)

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pipeline.errors import Unavailable
 from provenance import certificates
 from provenance.certificates import KEY_LIFE, LeafPolicy, serial_hex
+from provenance.keyfiles import read_password
 from provenance.keys import Identity, KeyFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -262,3 +263,21 @@ def test_keys_are_encrypted_when_there_is_a_password(tmp_path: Path) -> None:
         KeyFolder(tmp_path / "c2pa").open()
     with pytest.raises(Unavailable, match="CAPTURE_SIGNER_PASSWORD_FILE does not open"):
         KeyFolder(tmp_path / "c2pa", password=b"wrong").open()
+
+
+def test_a_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a long sentence\n")
+    (tmp_path / "password").chmod(0o600)
+    assert read_password(tmp_path / "password") == b"a long sentence"
+    (tmp_path / "password").chmod(0o644)
+    with pytest.raises(Unavailable, match="chmod 600"):
+        read_password(tmp_path / "password")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_another_users_folder_is_left_alone(tmp_path: Path) -> None:
+    folder = KeyFolder(tmp_path / "c2pa")
+    folder.open()
+    os.chown(tmp_path / "c2pa", 65534, 65534)
+    with pytest.raises(Unavailable, match="belongs to the user with id 65534: run this as that user"):
+        folder.rotate()
