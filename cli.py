@@ -26,6 +26,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WAIT_S = 30
+API_KEY_ID_CHARS = 12  # serial numbers are longer
+REASONS = ("unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation")
 TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".dng": "x-adobe-dng"}
 
 
@@ -119,7 +121,7 @@ def verify(arguments: tuple[str, ...]) -> None:
 
 @main.group()
 def keys() -> None:
-    """API keys: only their digests are stored."""
+    """API keys, of which only digests are stored; and the keys and certificates that sign photos."""
 
 
 @keys.command("add")
@@ -143,22 +145,70 @@ def keys_add(name: str, scopes: tuple[str, ...], rights: str) -> None:
 @keys.command("list")
 @_explained
 def keys_list() -> None:
-    """Show all keys' ids, owners and scopes."""
-    for key in _services().keys.all():
+    """Show all API keys' ids, owners and scopes, and then the certificates that sign photos."""
+    from provenance.keys_door import lines
+
+    services = _services()
+    for key in services.keys.all():
         state = "revoked" if key.revoked else "valid"
         click.echo(
             f"{key.id}  {state:8}{key.owner}  0x{key.owner_address.hex()}  {' '.join(sorted(key.scopes))}  {key.name}"
         )
+    if not services.settings.signer_socket:
+        click.echo("\n".join(["", "Certificates that sign photos:", *lines(services.claim_keys())]))
+
+
+@keys.command("rotate")
+@_explained
+def keys_rotate() -> None:
+    """Make a new key and certificate for signing photos now; the service goes on meanwhile."""
+    from provenance.keys_door import rotate
+
+    click.echo(rotate(_services().claim_keys()))
 
 
 @keys.command("revoke")
-@click.argument("key_id")
+@click.argument("key_id", metavar="KEY_ID|SERIAL")
+@click.option("--reason", type=click.Choice(REASONS), default=REASONS[0], show_default=True,
+              help="Why a certificate is revoked (RFC 5280).")  # fmt: skip
+@click.option("--since", metavar="TIME", help="What a certificate signed since then is not to be believed.")
 @_explained
-def keys_revoke(key_id: str) -> None:
-    """Refuse a key from now on."""
-    if not _services().keys.revoke(key_id):
+def keys_revoke(key_id: str, reason: str, since: str | None) -> None:
+    """Refuse an API key from now on; or put a certificate that signs photos on the revocation list."""
+    from provenance.keys_door import revoke
+
+    services = _services()
+    if len(key_id) > API_KEY_ID_CHARS:
+        click.echo(revoke(services.claim_keys(), key_id, reason, since))
+        return
+    if not services.keys.revoke(key_id):
         raise click.ClickException(f"no valid key has the id {key_id}; `capture keys list` shows them")
     click.echo(f"{key_id} is revoked")
+
+
+@keys.command("audit")
+@_explained
+def keys_audit() -> None:
+    """Check the signing process's log: what was signed, line after line."""
+    from provenance.keys_door import audited
+
+    click.echo(audited(_settings().audit))
+
+
+@main.command()
+@click.option("--socket", type=click.Path(path_type=Path), required=True, help="Where to answer.")
+@click.option("--allow-uid", "uids", type=int, multiple=True, help="A user id that may sign besides our own.")
+@click.option("--rate", type=click.FloatRange(1), help="Signatures a second. [default: 100]")
+@_explained
+def signer(socket: Path, uids: tuple[int, ...], rate: float | None) -> None:
+    """Run a signing process of its own, as another user than the service: its CAPTURE_SIGNER_URL names the socket."""
+    from supervisor.signer import command
+
+    settings = _settings()
+    if settings.signer_socket:
+        raise SettingError("CAPTURE_SIGNER_URL names another signing process: unset it, or write a pkcs11 URI")
+    words = command(settings, socket.absolute(), uids, rate)
+    os.execv(words[0], words)  # noqa: S606 - ourselves; nothing that this process read stays in memory
 
 
 @main.group()
@@ -275,6 +325,8 @@ def monitor(**options: Any) -> None:
 @_explained
 def doctor() -> None:
     """Ask each engine of the service that runs here whether it is well."""
+    from provenance.keys_door import told
+
     broken = False
     services = _services()
     checks: dict[str, Callable[[], Any]] = {
@@ -283,13 +335,15 @@ def doctor() -> None:
         "blobs": services.blobs.check,
         "queue": services.bell.check,
         "chain": services.check_chain,
+        "signer": lambda: told(services.identity, bool(services.settings.tsa_url)),
         "log": services.log.newest,
     }
     for name, check in checks.items():
         began = time.perf_counter()
         try:
-            check()
-            click.echo(f"ok      {name:10}{(time.perf_counter() - began) * 1000:.0f} ms")
+            words = check()
+            words = f"  {words}" if isinstance(words, str) else ""
+            click.echo(f"ok      {name:10}{(time.perf_counter() - began) * 1000:.0f} ms{words}")
         except (Unavailable, Conflict, SettingError, click.ClickException) as error:
             broken = True
             click.echo(f"broken  {name:10}{error}")

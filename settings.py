@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 MAX_UPLOAD_BYTES = 50_000_000  # a 48 MP ProRAW is 75 MB and comes later; a 12 MP JPEG is 3 to 8 MB
 
-
 T = TypeVar("T", int, None)
 
 
@@ -40,6 +39,10 @@ class Settings:
     chain_max_fee_gwei: int | None
     chain_daily_gas: int | None
     index_url: str | None
+    signer_url: str | None
+    signer_password_file: Path | None
+    leaf_days: int | None
+    public_url: str | None
     tsa_url: str | None
     log_origin: str | None
     witnesses: tuple[tuple[str, str], ...]
@@ -59,6 +62,22 @@ class Settings:
     def api_key_file(self) -> Path:
         """The owner's key, written at the first start."""
         return self.home / "api-key"
+
+    @property
+    def signer_socket(self) -> str | None:
+        """The socket of a signing process that somebody else runs."""
+        url = self.signer_url or ""
+        return url.removeprefix("unix://") if url.startswith("unix://") else None
+
+    @property
+    def claim_keys(self) -> Path:
+        """The folder of the certificates and keys that sign photos."""
+        return self.keys / "c2pa"
+
+    @property
+    def audit(self) -> Path:
+        """The signing process's log of what it signed."""
+        return self.home / "audit"
 
     @property
     def log_vkey_file(self) -> Path:
@@ -81,7 +100,11 @@ _KNOWN = {
     "CAPTURE_CHAIN_MAX_FEE_GWEI": "a whole number from 1 to 1000000: the most that one gas may ever cost",
     "CAPTURE_CHAIN_DAILY_GAS": "a whole number from 300000 on: the gas that anchoring may use in 24 hours",
     "CAPTURE_INDEX_URL": "the same PostgreSQL as in CAPTURE_DATABASE_URL, or leave it unset",
-    "CAPTURE_SIGNER_URL": "nothing: this version signs with its own key file only, leave it unset",
+    "CAPTURE_SIGNER_URL": "a signing process's socket such as unix:///run/capture/signer.sock, or a token as "
+    "pkcs11:token=capture?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/capture/pin",
+    "CAPTURE_SIGNER_PASSWORD_FILE": "a file with the password that encrypts the claim signing keys, mode 0600",
+    "CAPTURE_LEAF_DAYS": "a whole number from 1 to 5400: the days that a certificate for signing photos is valid",
+    "CAPTURE_PUBLIC_URL": "where others reach this service, such as https://capture.example",
     "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
@@ -96,8 +119,6 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, _KNOWN, 1, cutoff=0.8)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_KNOWN)}"
             raise SettingError(f"{name} is not a setting; {hint}")
-    if environ.get("CAPTURE_SIGNER_URL"):
-        raise _wrong("CAPTURE_SIGNER_URL", environ)
     home = Path(environ.get("CAPTURE_HOME") or "data").absolute()
     if set("?#") & set(str(home)):
         raise SettingError("CAPTURE_HOME contains ? or #, which mean something else in URLs; write another folder")
@@ -119,6 +140,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         chain_max_fee_gwei=_whole(environ, "CAPTURE_CHAIN_MAX_FEE_GWEI", None, 1, 1_000_000),
         chain_daily_gas=_whole(environ, "CAPTURE_CHAIN_DAILY_GAS", None, 300_000, 10**15),
         index_url=_database(environ, "CAPTURE_INDEX_URL", ("postgresql",)),
+        signer_url=_signer(environ),
+        signer_password_file=_file(environ, "CAPTURE_SIGNER_PASSWORD_FILE"),
+        leaf_days=_whole(environ, "CAPTURE_LEAF_DAYS", None, 1, 5400),
+        public_url=(_url(environ, "CAPTURE_PUBLIC_URL", ("http", "https")) or "").rstrip("/") or None,
         tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
         log_origin=_origin(environ),
         witnesses=_witnesses(environ),
@@ -193,6 +218,13 @@ def _socket(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(value.removeprefix("unix://")) if value else None
 
 
+def _signer(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("CAPTURE_SIGNER_URL")
+    if value and not value.startswith(("unix:///", "pkcs11:")):
+        raise _wrong("CAPTURE_SIGNER_URL", environ)
+    return value or None
+
+
 def _address(environ: Mapping[str, str]) -> str | None:
     value = environ.get("CAPTURE_CHAIN_CONTRACT")
     if value and not (value.startswith("0x") and len(value) == 42 and _is_hex(value[2:])):
@@ -231,11 +263,12 @@ def _whole(environ: Mapping[str, str], name: str, default: T, low: int, high: in
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The addresses of the queue and the chain: set by URL, or embedded and told by the supervisor."""
+    """The addresses of queue, chain and signer: set by URL, or embedded and told by the supervisor."""
 
     queue_url: str
     chain_url: str
     chain_is_local: bool
+    signer: str = ""
 
     def write(self, settings: Settings) -> None:
         """Tell the other processes, in one step."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
-from settings import Engines, Settings, worker_name
+from settings import Engines, SettingError, Settings, worker_name
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
 from store.database import Database
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from ledger.checkpoint import CheckpointSigner
     from ledger.cosigning import Cosigning, Witness
     from ledger.signer import Signer
-    from provenance.keys import Identity
+    from provenance.certificates import LeafPolicy
+    from provenance.keys import Identity, KeyFolder
     from store.bell import Bell
 
 SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about 0.2 s, while uploads wait to be written
@@ -118,11 +120,38 @@ class Services:
 
         return Cosigning(self.witnesses, self.log)
 
-    @cached_property
+    @property
     def identity(self) -> "Identity":
-        from provenance.keys import Identity
+        """Who signs photos now, asked of the signing process; the key stays there. Raises Unavailable."""
+        from provenance.signer import identity_of
 
-        return Identity.load_or_make(self.settings.keys / "c2pa")
+        return identity_of(Path(self.settings.signer_socket or self.engines.signer))
+
+    def leaf_policy(self) -> "LeafPolicy":
+        """How long certificates for signing photos live, and where they say that the revocation list is."""
+        from provenance.certificates import STAMPED_LIFE, UNSTAMPED_LIFE, LeafPolicy
+
+        settings = self.settings
+        life = STAMPED_LIFE if settings.tsa_url else UNSTAMPED_LIFE
+        life = timedelta(days=settings.leaf_days) if settings.leaf_days else life
+        return LeafPolicy(life, f"{settings.public_url}/keys/crl.der" if settings.public_url else None)
+
+    def claim_keys(self) -> "KeyFolder":
+        """The keys themselves: for the operator's commands, and nothing else. Raises SettingError."""
+        from provenance.hsm import Pkcs11Token
+        from provenance.keyfiles import read_password
+        from provenance.keys import KeyFolder
+
+        settings = self.settings
+        if settings.signer_socket:
+            raise SettingError("the keys are with the signing process of CAPTURE_SIGNER_URL: run this where it runs")
+        password = read_password(settings.signer_password_file) if settings.signer_password_file else None
+        token = Pkcs11Token.open(settings.signer_url) if settings.signer_url else None
+        return KeyFolder(settings.claim_keys, self.leaf_policy(), password, token)
+
+    def check_signer(self) -> None:
+        """Raise Unavailable when the signing process does not answer, or its certificate has ended."""
+        self.identity.check()
 
     @cached_property
     def anchorer(self) -> "Anchorer":
@@ -205,7 +234,8 @@ class Domains:
     def inspect(self, photo: Path, media_type: str) -> Credentials:
         from provenance.inspect import inspect
 
-        return inspect(photo, media_type, self._services.identity.root_pem)
+        identity = self._services.identity
+        return inspect(photo, media_type, identity.root_pem, identity.crl_pem)
 
     def decode(self, photo: Path) -> Picture:
         from fingerprint.decode import decode

@@ -7,6 +7,7 @@ from flask import Flask, Response, g, request
 from capture_api import metrics, problems
 from capture_api.body import UploadRequest
 from capture_api.captures import captures
+from capture_api.certificates import certificates
 from capture_api.log import log
 from capture_api.matches import matches
 from capture_api.operations import operations
@@ -31,7 +32,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture"] = services
     app.extensions["capture_watch"] = Watch(services.captures.newest_fact)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    for blueprint in (captures, proofs, matches, verify, log, public, operations):
+    for blueprint in (captures, proofs, matches, verify, log, certificates, public, operations):
         app.register_blueprint(blueprint)
     problems.install(app)
     app.before_request(_start)

@@ -33,6 +33,7 @@ def readyz() -> Response:
         "blobs": here.blobs.check,
         "queue": here.bell.check,
         "chain": here.check_chain,
+        "signer": here.check_signer,
     }
     engines = {name: _state(check) for name, check in checks.items()}
     broken = [name for name, state in engines.items() if state != "ok"]

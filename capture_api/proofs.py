@@ -50,7 +50,7 @@ def bundle(capture_id: str) -> Response:
     """The proof bundle: the receipt with the signed photo, and what checks them, as a zip."""
     receipt, made, here = _receipt(capture_id, "bundle"), signed_photo(capture_id), services()
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
-    certificates = here.identity.chain_pem + here.identity.root_pem
+    certificates = here.identity.authorities_pem
     suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
     try:
         write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)

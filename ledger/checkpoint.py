@@ -14,8 +14,9 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from ledger.keyfile import read_private, sync_folder, write_new, write_once
+from ledger.keyfile import read_private, write_once
 from ledger.tree import HASH_BYTES, MAX_SIZE
+from pipeline.durable import write_durably
 from pipeline.errors import Conflict, Rejected
 
 ED25519 = b"\x01"  # signed-note's type of an Ed25519 signature over the text itself
@@ -223,8 +224,7 @@ def read_key(path: Path, kind: bytes = ED25519) -> tuple[str, Ed25519PrivateKey]
 def replace(path: Path, text: str, mode: int) -> None:
     """Make a file hold this text, in one durable step; nothing is written when it does already."""
     if not path.exists() or path.read_text() != text:
-        write_new(path, text, mode).replace(path)
-        sync_folder(path.parent)
+        write_durably(path, text, mode)
 
 
 def to_base64(value: bytes) -> str:

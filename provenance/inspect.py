@@ -9,6 +9,7 @@ from pipeline.record import Credentials, CredentialState
 from provenance.container import FORMATS
 from provenance.exif import clean_text, read_shot
 from provenance.reader import Report, Unreadable, failure_codes, ingredients, read_report
+from provenance.revocation import revoked_since
 
 # From the best to the worst that may be found in a tree. An ingredient without credentials accuses nobody.
 SEVERITY: tuple[CredentialState, ...] = ("none", "trusted", "valid", "remote_only", "malformed", "invalid")
@@ -45,13 +46,15 @@ _RELATIONS = {"parentOf": "the photo it was made from", "componentOf": "a pictur
 MAX_FAULTS = 5  # more than these help nobody
 
 
-def inspect(photo: Path, media_type: str, own_roots_pem: str) -> Credentials:
+def inspect(photo: Path, media_type: str, own_roots_pem: str, crl_pem: str = "") -> Credentials:
     """Judge the credentials of a photo; nothing is fetched, and nothing in the file makes this raise.
 
     `state` is the verdict over the photo's own manifest with `own_roots_pem` as trust anchors; `worst` is taken over
     every ingredient as well: a tampered photo that somebody signs again is `trusted` or `valid`, and its worst
     `invalid`. Ingredients are judged by what their signer recorded and by what can still be checked; pixels of an
     ingredient are not in the file, so a signer who lied about them is not found out here.
+
+    `crl_pem`: our own revocation list, "" for none.
 
     Raises Unavailable when the file is not there to be read.
     """
@@ -64,7 +67,7 @@ def inspect(photo: Path, media_type: str, own_roots_pem: str) -> Credentials:
         return Credentials(state, state, None, None, reason, 0, shot.taken_at, shot.device)
     if report is None:
         return Credentials(state, state, None, None, _CANNOT_CARRY, 0, shot.taken_at, shot.device)
-    state, worst, faults = judge(report)
+    state, worst, faults = with_revocations(report, crl_pem, *judge(report))
     return Credentials(
         state=state,
         worst=worst,
@@ -89,6 +92,21 @@ def judge(report: Report) -> tuple[CredentialState, CredentialState, list[str]]:
         if found not in ("none", "trusted"):
             faults += [f"{_ingredient_name(ingredient)}: {_in_words(code)}" for code in codes]
     return state, worst, list(dict.fromkeys(faults))
+
+
+def with_revocations(
+    report: Report, crl_pem: str, state: CredentialState, worst: CredentialState, faults: list[str]
+) -> tuple[CredentialState, CredentialState, list[str]]:
+    """What `judge` found, or worse where a signer of ours was revoked: no time-stamp says that it signed before."""
+    for label, manifest in report.manifests.items() if crl_pem else ():
+        serial = str((manifest.get("signature_info") or {}).get("cert_serial_number"))
+        found = revoked_since(int(serial), crl_pem.encode()) if serial.isascii() and serial.isdigit() else None
+        if found:
+            own = label == report.active_label
+            worst, state, whose = "invalid", "invalid" if own else state, "" if own else "an ingredient: "
+            since = f"{found.since:%Y-%m-%d %H:%M} UTC ({found.reason})"
+            faults = [f"{whose}the signer's certificate was revoked since {since}", *faults]
+    return state, worst, faults
 
 
 def signer_name(manifest: Mapping[str, Any]) -> str | None:

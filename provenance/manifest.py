@@ -148,7 +148,7 @@ def _signed_bytes(
     except C2paError as error:
         if source:
             source.check(error)
-        raise _failure(error, order, tsa_url) from None
+        raise identity.fault or _failure(error, order, tsa_url) from None
     except OSError as error:
         raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
     return store, out.getvalue()

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from pipeline.durable import write_durably
+
 GONE_S = 5
 
 
@@ -26,21 +28,6 @@ def lock(run: Path) -> IO[str]:
         handle.close()
         raise AlreadyRunning(f"a service already runs in {run.parent}; stop it, or set CAPTURE_HOME") from None
     return handle
-
-
-def write_durably(file: Path, text: str) -> None:
-    """Write a file (mode 0600) that is there whole after a power loss, or not at all."""
-    temporary = file.with_name(f".{file.name}.new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def remember(run: Path, processes: dict[str, int]) -> None:

@@ -18,6 +18,7 @@ BACKOFF_S = (0.2, 0.5, 1, 2, 5)  # before the first, second, … restart in a ro
 HEALTHY_S = 20  # a child that lived this long starts again at the first step
 STOP_S = 10  # all of them together; what still runs then is killed
 READY_S = 30
+WRONG_SETUP = 78  # EX_CONFIG of sysexits.h: a program that ends so before it was ready would end so again
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Supervisor:
         self._running: list[tuple[Child, threading.Thread]] = []
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()
+        self._last: dict[str, str] = {}
 
     def start(self, child: Child) -> None:
         """Start a child and wait until it is ready. Raises StartFailed."""
@@ -57,6 +59,9 @@ class Supervisor:
         while not child.ready():
             if self._stopping.is_set():
                 raise StartFailed(f"stopped before {child.name} was ready")
+            if self._processes[child.name].poll() == WRONG_SETUP:
+                time.sleep(0.1)  # until its last words are read
+                raise StartFailed(f"{child.name} cannot start: {self._last.get(child.name, 'its words are above')}")
             if time.monotonic() > end:
                 raise StartFailed(f"{child.name} did not start within {READY_S} s: its words are above")
             time.sleep(0.02)
@@ -146,6 +151,7 @@ class Supervisor:
                 first, _, rest = text.partition(" ")
                 known = first.lower() in ("debug", "info", "warning", "error", "critical")
                 if text:
+                    self._last[name] = rest if known else text
                     self.log(name, first.lower() if known else "info", rest if known else text)
 
 

@@ -9,10 +9,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.durable import write_durably
 from pipeline.record import Rights
 from settings import Engines, SettingError, Settings, worker_name
 from store.keys import SCOPES
-from supervisor import anvil, home, valkey
+from supervisor import anvil, home, signer, valkey
 from supervisor.supervise import Child, StartFailed, Supervisor
 from wiring import Services
 
@@ -59,13 +60,15 @@ def _start(settings: Settings, supervisor: Supervisor) -> None:
 def _prepare(services: Services) -> None:
     """The first start's work, which is also every start's: tables, keys, the owner's key, the index."""
     settings = services.settings
+    if settings.signer_socket:
+        services.check_signer()
     if settings.chain_url and not settings.chain_contract:
         raise SettingError(
             "CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_CONTRACT: `capture chain deploy` makes and prints one"
         )
     services.database.migrate()
     settings.keys.mkdir(mode=0o700, exist_ok=True)
-    _ = services.checkpoint_signer, services.identity, services.witnesses
+    _ = services.checkpoint_signer, services.witnesses
     services.index.rebuild()
     services.points.check()  # before the first verdict: a backup may have been put back under files of another time
     if not services.keys.all():
@@ -75,7 +78,7 @@ def _prepare(services: Services) -> None:
 def _make_owner_key(services: Services) -> None:
     file = services.settings.api_key_file
     # The file first: a key whose text was lost in a crash could never be used.
-    services.add_key("owner", frozenset(SCOPES), Rights(), lambda key: home.write_durably(file, key + "\n"))
+    services.add_key("owner", frozenset(SCOPES), Rights(), lambda key: write_durably(file, key + "\n"))
 
 
 def _engines(settings: Settings, chain_port: int) -> Engines:
@@ -83,6 +86,7 @@ def _engines(settings: Settings, chain_port: int) -> Engines:
         queue_url=settings.queue_url or valkey.url(settings.home),
         chain_url=settings.chain_url or f"http://127.0.0.1:{chain_port}",
         chain_is_local=settings.chain_url is None,
+        signer=settings.signer_socket or str(signer.path_of(settings.home)),
     )
 
 
@@ -91,6 +95,10 @@ def _children(settings: Settings, engines: Engines, chain_port: int, metrics: Pa
     # A photo is one core's work: on small matrices numpy's threads wait for each other and double the CPU time.
     environ["OPENBLAS_NUM_THREADS"] = "1"
     children = []
+    if settings.signer_socket is None:
+        signer.make_folder(Path(engines.signer))
+        command = signer.command(settings, Path(engines.signer))
+        children.append(Child("signer", command, environ, ready=lambda: signer.answers(Services(settings))))
     if settings.queue_url is None:
         command = valkey.command(settings.home)
         children.append(Child("queue", command, ready=lambda: valkey.ready(settings.home)))

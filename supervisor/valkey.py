@@ -10,13 +10,13 @@ import redis
 MAX_SOCKET_PATH_BYTES = 100
 
 
-def socket_path(home: Path) -> Path:
+def socket_path(home: Path, name: str = "valkey.sock") -> Path:
     """Where the server of this home listens; the same at every start."""
-    path = home / "run" / "valkey.sock"
+    path = home / "run" / name
     if len(str(path).encode()) <= MAX_SOCKET_PATH_BYTES:
         return path
-    name = hashlib.sha256(str(home).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"capture-{name}" / "valkey.sock"
+    folder = hashlib.sha256(str(home).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"capture-{folder}" / name
 
 
 def command(home: Path) -> list[str]:

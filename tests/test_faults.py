@@ -15,7 +15,7 @@ from tests.service import Running
 UPLOADS = 20
 ALL_ANCHORED_S = 90
 CHAIN_HEALS_S = 20  # a killed chain lost its last second; the same transactions are sent to it again
-VICTIMS = ("api", "photos-1", "queue", "chain", "ledger", "sweeper")
+VICTIMS = ("api", "photos-1", "queue", "chain", "ledger", "sweeper", "signer")
 
 
 @pytest.fixture(scope="module")

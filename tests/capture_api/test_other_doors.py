@@ -127,7 +127,7 @@ def test_the_public_page_shows_rights_and_no_secrets(service: Running) -> None:
 def test_health_readiness_and_metrics(service: Running) -> None:
     assert service.ask("GET", "/healthz", key=None).json == {"status": "ok"}
     ready = service.ask("GET", "/readyz").json
-    assert ready["engines"] == {"database": "ok", "blobs": "ok", "queue": "ok", "chain": "ok"}
+    assert ready["engines"] == dict.fromkeys(("database", "blobs", "queue", "chain", "signer"), "ok")
     assert service.ask("GET", "/readyz", key=None).status == 401
     service.register(jpeg(112))
     text = service.ask("GET", "/metrics").body.decode()

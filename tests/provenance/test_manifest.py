@@ -20,6 +20,7 @@ from pipeline.ports import Signed
 from pipeline.record import Credentials, CredentialState
 from provenance.container import manifest_store
 from provenance.inspect import inspect
+from provenance.keyfiles import LocalKey
 from provenance.keys import Identity
 from provenance.manifest import FINGERPRINTS, sign
 from provenance.reader import offline_settings
@@ -199,7 +200,7 @@ def test_a_manifest_that_inspection_saw_must_be_in_the_result(
 
 
 def test_a_key_that_is_not_the_certificates_is_an_engines_fault(identity: Identity, tmp_path: Path) -> None:
-    strange = dataclasses.replace(identity, _key=ec.generate_private_key(ec.SECP256R1()))
+    strange = dataclasses.replace(identity, _key=LocalKey(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(Unavailable, match="the signer"):
         signed_copy(jpeg(15, 64, 48), "image/jpeg", tmp_path, strange)
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from provenance import keys
+from provenance import certificates, keyfiles
 from provenance.inspect import inspect
 from provenance.keys import Identity
 from provenance.reader import offline_settings
@@ -89,8 +89,8 @@ def test_the_server_would_have_noticed(visitors: tuple[int, list[bytes]]) -> Non
 def with_addresses(folder: Path, port: int) -> Identity:
     """An identity whose leaf names servers for its revocation and its issuer."""
     identity = Identity.load_or_make(folder)
-    issuing = keys._read_pair(folder / "issuing.pem")
-    leaf = keys._read_pair(folder / "leaf.pem")
+    issuing = keyfiles.read_pair(folder / "issuing.pem")
+    leaf = keyfiles.read_pair(folder / "leaf.pem")
     places = [
         x509.AccessDescription(method, x509.UniformResourceIdentifier(f"http://127.0.0.1:{port}/{name}"))
         for method, name in (
@@ -112,7 +112,7 @@ def with_addresses(folder: Path, port: int) -> Identity:
     for extension in old.extensions:
         builder = builder.add_extension(extension.value, extension.critical)
     certificate = builder.sign(issuing.key, hashes.SHA256())
-    (folder / "leaf.pem").write_bytes(keys._pem(certificate) + keys._key_pem(leaf.key))
+    (folder / "leaf.pem").write_bytes(certificates.pem(certificate) + keyfiles.key_pem(leaf.key))
     assert identity.root_pem
     return Identity.load_or_make(folder)
 

@@ -12,6 +12,7 @@ from pipeline.run import STAGES
 from settings import load_settings
 from tests.photos import jpeg
 from tests.service import ROOT
+from tests.signing_process import SigningProcess
 from wiring import Services
 
 KILLED = -9
@@ -19,8 +20,11 @@ STAGE_NAMES = [stage.__name__ for _, stage in STAGES]
 
 
 @pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {"CAPTURE_HOME": str(tmp_path_factory.mktemp("crash") / "data")}
+def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("crash")
+    signing = SigningProcess(folder / "signer").start()
+    yield {"CAPTURE_HOME": str(folder / "data"), "CAPTURE_SIGNER_URL": signing.url}
+    signing.stop()
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ def services(environ: dict[str, str]) -> Iterator[Services]:
     services = Services(load_settings(environ))
     services.settings.keys.mkdir(parents=True)
     services.database.migrate()
-    _ = services.identity, services.checkpoint_signer
+    _ = services.checkpoint_signer
     yield services
     services.close()
 

@@ -15,6 +15,7 @@ from pipeline.run import advance
 from settings import Engines, load_settings
 from tests.photos import jpeg
 from tests.service import ROOT
+from tests.signing_process import SigningProcess
 from tests.traces import found_in, traces_of
 from wiring import Services
 from workers import erasure
@@ -24,8 +25,11 @@ STEPS = 9  # index, points, four blobs, tombstone, free pages, the end
 
 
 @pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {"CAPTURE_HOME": str(tmp_path_factory.mktemp("erase") / "data")}
+def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("erase")
+    signing = SigningProcess(folder / "signer").start()
+    yield {"CAPTURE_HOME": str(folder / "data"), "CAPTURE_SIGNER_URL": signing.url}
+    signing.stop()
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def services(environ: dict[str, str]) -> Iterator[Services]:
     # No queue answers there: that its file is not written anew is logged, and stops nothing.
     Engines(f"unix://{services.settings.run}/none.sock", "http://127.0.0.1:1", True).write(services.settings)
     services.database.migrate()
-    _ = services.identity, services.checkpoint_signer
+    _ = services.checkpoint_signer
     yield services
     services.close()
 
