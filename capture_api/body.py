@@ -73,9 +73,7 @@ def take_asset(incoming: Incoming) -> str:
     Raises Problem for what is no photo that can be looked at.
     """
     if request.mimetype.partition("/")[0] not in ("image", "application", ""):
-        raise problem(
-            "wrong-media-type", f"Only photos are compared here, not {request.mimetype}. Send one."
-        )
+        raise problem("wrong-media-type", f"Only photos are compared here, not {request.mimetype}. Send one.")
     _check_length(MAX_UPLOAD_BYTES)
     media_type = sniff(_copy(request.stream, incoming))
     if media_type is None:

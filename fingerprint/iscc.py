@@ -25,7 +25,7 @@ def image_code(value: str) -> bytes:
 
     Raises Rejected for what is no such value, and for one without an image code.
     """
-    for header, body in _units(_bytes(value)):
+    for header, body in tuple(_units(_bytes(value))):  # all of it is read: what follows must be units too
         if header[0] == _IMAGE and header[1] >> 4 == 0 and len(body) >= ISCC_BYTES:
             return body[:ISCC_BYTES]
     raise Rejected("the value has no image code of 64 bits or more (main type CONTENT, subtype IMAGE, version 0)")
