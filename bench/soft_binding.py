@@ -1,4 +1,4 @@
-"""How far apart are the `io.iscc.v0` codes of a photo and of its copies, and of different photos? (docs/soft-binding.md)
+"""How far apart are the `io.iscc.v0` codes of a photo and its copies, and of different photos (docs/soft-binding.md)?
 
 `make bench-soft-binding PHOTOS=folder`: prints two tables. Flat photos are left out, as the index leaves them out.
 """

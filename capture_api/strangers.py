@@ -87,11 +87,11 @@ def compare(incoming: Incoming, media_type: str) -> dict[str, Any]:
     The answer has `verdict`, `credentials`, `dimensions`, `thumbnail` (a JPEG in base64) and `soft_bindings`, or
     `rejected` with the reason. Raises Unavailable when too many wait already, or no worker answers in time.
     """
-    turns, bell = strangers().turns, services().bell
+    turns = strangers().turns
     if not turns.acquire(blocking=False):
         raise Unavailable(f"the photo workers, for which {AT_ONCE} photos of strangers wait already")
     try:
-        return bell.ask(incoming.lend(), incoming.sha256.hex(), media_type, ANSWER_S, by_stranger=True)
+        return services().bell.ask(incoming.lend(), incoming.sha256.hex(), media_type, ANSWER_S, by_stranger=True)
     finally:
         turns.release()
 

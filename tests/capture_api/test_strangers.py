@@ -1,5 +1,6 @@
 """How often anybody may ask without a key."""
 
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,8 +10,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from capture_api import create_app
-from capture_api.strangers import Allowance
+from capture_api.strangers import AT_ONCE, Allowance
 from settings import load_settings
+from tests.photos import jpeg
 from wiring import Services
 
 ASK = "/services/supportedAlgorithms"
@@ -96,3 +98,27 @@ def test_who_is_one_client(
     for _ in range(2):
         assert ask(client, *first).status_code == 200
     assert ask(client, *second).status_code == (429 if are_one else 200)
+
+
+def test_the_check_page_says_it_as_a_page(client: FlaskClient) -> None:
+    first, second = (
+        client.post("/verify", data={"file": (io.BytesIO(b"junk"), "a.jpg")}, environ_base={"REMOTE_ADDR": "192.0.2.1"})
+        for _ in range(2)
+    )
+    assert (first.status_code, first.mimetype) == (415, "text/html")
+    assert (second.status_code, second.mimetype) == (429, "text/html")
+    assert "Ask again in" in second.text and 0 < int(second.headers["Retry-After"]) <= 60
+
+
+def test_only_so_many_photos_wait_at_once(tmp_path: Path) -> None:
+    app = create_app(Services(load_settings({"CAPTURE_HOME": str(tmp_path)})))
+    turns = app.extensions["capture_strangers"].turns
+    for _ in range(AT_ONCE):
+        assert turns.acquire(blocking=False)
+    photo = {"data": jpeg(1, 64, 64), "content_type": "image/jpeg"}
+    refused = app.test_client().post("/matches/byContent", **photo)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    turns.release()
+    # Now there is a turn, but no service runs here: it is given back all the same.
+    assert app.test_client().post("/matches/byContent", **photo).status_code == 500
+    assert turns.acquire(blocking=False)
