@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor bench-faults golden contracts \
+.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding golden contracts \
   fuzz-contract gas-contract lock clean
 
 help:
@@ -64,6 +64,10 @@ bench-library: setup-dev
 ## make bench-index   how fast is the index, and how soon does another process see a photo?
 bench-index: setup-dev
 	@$(BIN)/python -m bench.index $(BENCH)
+
+## make bench-soft-binding  how far apart are the codes of copies, and of different photos? PHOTOS=folder
+bench-soft-binding: setup-dev
+	@$(BIN)/python -m bench.soft_binding $(if $(PHOTOS),--photos $(PHOTOS)) $(BENCH)
 
 ## make bench-anchor  how fast are leaves sequenced and anchored, and what does a proof cost?
 bench-anchor: setup-dev

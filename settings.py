@@ -47,6 +47,7 @@ class Settings:
     log_origin: str | None
     witnesses: tuple[tuple[str, str], ...]
     photo_workers: int
+    rate_limits: tuple[int, int]
 
     @property
     def run(self) -> Path:
@@ -109,6 +110,7 @@ _KNOWN = {
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
+    "CAPTURE_RATE_LIMITS": "how many lookups, and how many photos, one address may send a minute without a key: 120 20",
 }
 
 
@@ -148,6 +150,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         log_origin=_origin(environ),
         witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
+        rate_limits=_rate_limits(environ),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -250,6 +253,14 @@ def _witnesses(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     if len(words) % 2 or not all(url.startswith(("https://", "http://")) and "+" in vkey for url, vkey in pairs):
         raise _wrong("CAPTURE_WITNESSES", environ)
     return pairs
+
+
+def _rate_limits(environ: Mapping[str, str]) -> tuple[int, int]:
+    """Lookups, and photos to compare, that one address may send a minute without a key."""
+    words = (environ.get("CAPTURE_RATE_LIMITS") or "120 20").split()
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
+        raise _wrong("CAPTURE_RATE_LIMITS", environ)
+    return int(words[0]), int(words[1])
 
 
 def _whole(environ: Mapping[str, str], name: str, default: T, low: int, high: int) -> int | T:

@@ -12,6 +12,7 @@ from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
 from settings import Engines, SettingError, Settings, worker_name
+from store.bands import PostgresBands
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
 from store.database import Database
@@ -20,6 +21,7 @@ from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
 from store.local_features import LocalFeatures
 from store.log import LogRecords
+from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
 
 if TYPE_CHECKING:
     from fingerprint.band_index import BandIndex
@@ -75,14 +77,25 @@ class Services:
     @cached_property
     def index(self) -> "ScanIndex | BandIndex":
         """Codes of whole pictures: mapped files of this machine, or the database that all machines share."""
+        return self._index(FingerprintRows, PostgresBands)
+
+    @cached_property
+    def published_index(self) -> "ScanIndex | BandIndex":
+        """The same for strangers, who find what is published and nothing else."""
+        return self._index(PublishedRows, PublishedBands)
+
+    def _index(self, rows: type[FingerprintRows], bands: type[PostgresBands]) -> "ScanIndex | BandIndex":
         if self.settings.index_url:
             from fingerprint.band_index import BandIndex
-            from store.bands import PostgresBands
 
-            return BandIndex(PostgresBands(self.database))
+            return BandIndex(bands(self.database))
         from fingerprint.index import ScanIndex
 
-        return ScanIndex(self.settings.home / "index", FingerprintRows(self.database))
+        return ScanIndex(self.settings.home / "index", rows(self.database))
+
+    @cached_property
+    def published(self) -> PublishedManifests:
+        return PublishedManifests(self.database)
 
     @cached_property
     def points(self) -> "InvertedFile":
@@ -221,7 +234,17 @@ class Services:
         for name in ("database", "bell"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
-        for name in ("captures", "erasures", "keys", "log", "index", "points", "domains"):
+        for name in [
+            "captures",
+            "erasures",
+            "keys",
+            "log",
+            "index",
+            "published_index",
+            "published",
+            "points",
+            "domains",
+        ]:
             self.__dict__.pop(name, None)
 
 
@@ -247,13 +270,15 @@ class Domains:
 
         return fingerprint(picture)
 
-    def judge(self, fingerprint: Fingerprint, picture: Any, sha256: bytes, before: int | None) -> Verdict:
+    def judge(
+        self, fingerprint: Fingerprint, picture: Any, sha256: bytes, before: int | None, published: bool = False
+    ) -> Verdict:
+        """With `published`: as if nothing were registered but what strangers may see."""
         from fingerprint.match import Library, judge
 
         here = self._services
-        library = Library(
-            here.index, here.points, LocalFeatures(here.database), lambda digest: b"".join(here.blobs.read(digest))
-        )
+        index, features = (here.published_index, PublishedFeatures) if published else (here.index, LocalFeatures)
+        library = Library(index, here.points, features(here.database), lambda digest: b"".join(here.blobs.read(digest)))
         return judge(fingerprint, picture, sha256, library, before)
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:

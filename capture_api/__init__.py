@@ -5,14 +5,17 @@ import time
 from flask import Flask, Response, g, request
 
 from capture_api import metrics, problems
+from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.captures import captures
 from capture_api.certificates import certificates
+from capture_api.inspector import inspector
 from capture_api.log import log
 from capture_api.matches import matches
 from capture_api.operations import operations
 from capture_api.proofs import proofs
 from capture_api.public import public
+from capture_api.strangers import Strangers
 from capture_api.verify import verify
 from capture_api.watch import Watch
 from settings import MAX_UPLOAD_BYTES
@@ -31,9 +34,13 @@ def create_app(services: Services) -> Flask:
     app.request_class = UploadRequest
     app.extensions["capture"] = services
     app.extensions["capture_watch"] = Watch(services.captures.newest_fact)
+    app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    for blueprint in (captures, proofs, matches, verify, log, certificates, public, operations):
+    for blueprint in (captures, proofs, matches, verify, inspector, log, certificates, public, operations):
         app.register_blueprint(blueprint)
+    # The API's own description says /v1; a client that was told no more than the host appends the paths to that.
+    app.register_blueprint(bindings, url_prefix="/v1")
+    app.register_blueprint(bindings, name="bindings_of_the_host")
     problems.install(app)
     app.before_request(_start)
     app.after_request(_finish)

@@ -67,6 +67,20 @@ def take_upload(incoming: Incoming) -> Upload:
     return Upload(incoming, media_type, parsed)
 
 
+def take_asset(incoming: Incoming) -> str:
+    """Read a body that is only looked at into `incoming`, and return its media type: its bytes decide, not its header.
+
+    Raises Problem for what is no photo that can be looked at.
+    """
+    if request.mimetype.partition("/")[0] not in ("image", "application", ""):
+        raise problem("wrong-media-type", f"Only photos are compared here, not {request.mimetype}. Send one.")
+    _check_length(MAX_UPLOAD_BYTES)
+    media_type = sniff(_copy(request.stream, incoming))
+    if media_type is None:
+        raise problem("wrong-media-type", f"The bytes are none of {', '.join(TYPES)}. Send the photo as the body.")
+    return media_type
+
+
 def _ascii(header: str | None) -> str | None:
     """HTTP servers disagree on other characters in headers: ours empties such a header, others change its text."""
     if header is not None and not (header and header.isascii()):

@@ -7,99 +7,72 @@ from functools import cache
 from typing import Any
 
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
+from capture_api.openapi_bindings import RESOLUTION, RESOLVED
+from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
-
-def _path(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "description": description, "schema": {"type": "string"}}
-
-
-ID = _path("id", "The capture's id")
+ID = path("id", "The capture's id")
 _HEX = {"type": "string", "pattern": "^[0-9a-f]*$", "description": "bytes as lower-case hex"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """One row of the API: what it answers on success, as a media type and a schema, and the problems it may give."""
-
-    method: str
-    path: str
-    summary: str
-    answers: dict[int, tuple[str, Any]]
-    problems: tuple[str, ...] = ()
-    parameters: tuple[dict[str, Any], ...] = ()
-    body: dict[str, Any] | None = None
-    key: bool = True
-
-
-def _header(name: str, description: str, pattern: str | None = None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string"} | ({"pattern": pattern} if pattern else {})
-    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 _RECEIPT = ("version", "capture", "statement", "leaf", "inclusion", "checkpoint", "anchor", "asset", "manifest")
-_BYTES: dict[str, Any] = {}
-_JSON = "application/json"
-_CAPTURE = (_JSON, _ref("Capture"))
+_CAPTURE = (JSON, ref("Capture"))
 _OWN = ("no-key", "not-allowed", "not-found", "erased")
 _UPLOAD_PROBLEMS = ("empty-upload", "wrong-digest", "malformed-request", "upload-cut-off", "no-key", "not-allowed",
                     "no-length", "too-large", "wrong-media-type", "rejected", "unavailable")  # fmt: skip
-_PHOTO = {media_type: {"schema": _BYTES} for media_type in TYPES}
+_PHOTO = {media_type: {"schema": BYTES} for media_type in TYPES}
 _FORM = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {"type": "string", "contentMediaType": "image/*"}, "metadata": _ref("Metadata")},
+    "properties": {"file": {"type": "string", "contentMediaType": "image/*"}, "metadata": ref("Metadata")},
 }
-_DIGEST = _header("Content-Digest", "RFC 9530, sha-256. Checked when there; not with multipart.")
+_DIGEST = header("Content-Digest", "RFC 9530, sha-256. Checked when there; not with multipart.")
 
 CALLS = (
     Call("post", "/v1/captures",
          f"Register a photo of at most {MAX_UPLOAD_BYTES // 1_000_000} MB. 202: taken, and durable. 201: with Prefer: "
          "wait=N, anchored within N seconds. 200: this owner registered these bytes before.",
          {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE}, (*_UPLOAD_PROBLEMS, "conflict", "invalid-metadata"),
-         (_header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
-          _header("Idempotency-Key", "1 to 255 characters of your choice: a repeat gives the first capture"),
-          _header("Capture-Metadata", f"The metadata as JSON (ASCII, at most {MAX_METADATA_BYTES} bytes), "
+         (header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
+          header("Idempotency-Key", "1 to 255 characters of your choice: a repeat gives the first capture"),
+          header("Capture-Metadata", f"The metadata as JSON (ASCII, at most {MAX_METADATA_BYTES} bytes), "
                   "when the body is the photo itself"), _DIGEST),
-         _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": _JSON}}}}),
+         _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": JSON}}}}),
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("delete", "/v1/captures/{id}",
          "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
-         "keeps the entry's digest and gets a tombstone. Again: 410.", {202: (_JSON, {"type": "object"})}, _OWN, (ID,)),
+         "keeps the entry's digest and gets a tombstone. Again: 410.", {202: (JSON, {"type": "object"})}, _OWN, (ID,)),
     Call("get", "/v1/captures/{id}/events",
          "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
          "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
     Call("get", "/v1/captures/{id}/matches/{other}/evidence.png",
          "Both photos side by side, what they share outlined, what differs shaded: when you may see the capture, and "
-         "the matched one is published or yours.", {200: ("image/png", _BYTES)}, (*_OWN, "not-there-yet"),
-         (ID, _path("other", "The match's id"))),
+         "the matched one is published or yours.", {200: ("image/png", BYTES)}, (*_OWN, "not-there-yet"),
+         (ID, path("other", "The match's id"))),
     Call("get", "/v1/captures/{id}/fingerprint", "All fingerprints, raw (owner and reviewers only).",
-         {200: (_JSON, _ref("Fingerprint"))}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest.", {200: ("image/*", _BYTES)},
+         {200: (JSON, ref("Fingerprint"))}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest.", {200: ("image/*", BYTES)},
          (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/original", "The upload, untouched (owner only).", {200: ("image/*", _BYTES)}, _OWN,
+    Call("get", "/v1/captures/{id}/original", "The upload, untouched (owner only).", {200: ("image/*", BYTES)}, _OWN,
          (ID,)),
     Call("get", "/v1/captures/{id}/thumbnail", "An upright JPEG of at most 512 px, without metadata.",
-         {200: ("image/jpeg", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", _BYTES)},
+         {200: ("image/jpeg", BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", BYTES)},
          (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us (owner only); with "
-         "`Accept: application/cose` as receipt.cose.", {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"),
+         "`Accept: application/cose` as receipt.cose.", {200: (JSON, ref("Receipt"))}, (*_OWN, "not-there-yet"),
          (ID,)),
     Call("get", "/v1/captures/{id}/receipt.cose", "The same as a COSE receipt of inclusion (RFC 9942), without the "
-         "statement (owner only).", {200: (COSE, _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
+         "statement (owner only).", {200: (COSE, BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/bundle", "A zip of the signed photo, the receipt and a verifier that needs nothing "
-         "but python3 (owner only).", {200: ("application/zip", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
+         "but python3 (owner only).", {200: ("application/zip", BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Keeps nothing.",
-         {200: (_JSON, _ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
+         {200: (JSON, ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
+    *RESOLUTION,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
          {200: ("text/plain", {"type": "string"})}, ("not-there-yet",), key=False),
     Call("get", "/log/checkpoint/witnessed", "The newest checkpoint that a witness cosigned.",
@@ -116,24 +89,24 @@ CALLS = (
     Call("get", "/keys/crl.pem", "Which of our certificates were revoked, and since when (RFC 5280), as text.",
          {200: ("application/x-pem-file", {"type": "string"})}, ("not-found", "unavailable"), key=False),
     Call("get", "/keys/crl.der", "The same, as certificates point to it.",
-         {200: ("application/pkix-crl", _BYTES)}, ("not-found", "unavailable"), key=False),
+         {200: ("application/pkix-crl", BYTES)}, ("not-found", "unavailable"), key=False),
     Call("get", "/log/tile/{level}/{place}", "A tile of the log (C2SP tlog-tiles), immutable.",
-         {200: ("application/octet-stream", _BYTES)}, ("not-found",),
+         {200: ("application/octet-stream", BYTES)}, ("not-found",),
          ({"name": "level", "in": "path", "required": True,
            "schema": {"type": "integer", "minimum": 0, "maximum": 63}},
           {"name": "place", "in": "path", "required": True, "schema": {"type": "string"},
            "description": "such as 000, x001/234 or 000.p/7"}), key=False),
     Call("get", "/a/{id}", "The public identifier of a published capture: a page, or JSON when asked for.",
          {200: ("text/html", {"type": "string"})}, ("not-found", "erased"), (ID,), key=False),
-    Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", _BYTES)},
+    Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", BYTES)},
          ("not-found", "not-there-yet", "erased"), (ID,), key=False),
     Call("get", "/verify", "The page that compares a photo with all that are registered.",
          {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/docs", "This document, for people.", {200: ("text/html", {"type": "string"})}, key=False),
-    Call("get", "/openapi.json", "This document.", {200: (_JSON, {"type": "object"})}, key=False),
-    Call("get", "/healthz", "The process answers.", {200: (_JSON, _ref("Health"))}, key=False),
-    Call("get", "/readyz", "Each engine answers.", {200: (_JSON, _ref("Health"))}, ("no-key", "unavailable")),
+    Call("get", "/openapi.json", "This document.", {200: (JSON, {"type": "object"})}, key=False),
+    Call("get", "/healthz", "The process answers.", {200: (JSON, ref("Health"))}, key=False),
+    Call("get", "/readyz", "Each engine answers.", {200: (JSON, ref("Health"))}, ("no-key", "unavailable")),
     Call("get", "/metrics", "Prometheus metrics (scope admin).", {200: ("text/plain", {"type": "string"})},
          ("no-key", "not-allowed")),
 )  # fmt: skip
@@ -155,7 +128,7 @@ _MATCH = {
                      "other photo is another's and not published"},
         "means": {"type": "string", "description": "the kind in plain words"},
         "checked": {"type": "string", "description": "what was compared, and what came of it, in plain words"},
-        "evidence": _ref("Evidence"),
+        "evidence": ref("Evidence"),
         "links": {"type": "object", "additionalProperties": {"type": "string"},
                   "description": "public and thumbnail when the matched capture is published; evidence, a picture, "
                   "when you may see both"},
@@ -193,7 +166,7 @@ def _evidence() -> dict[str, Any]:
 def _verdict(kind: str, **more: Any) -> dict[str, Any]:
     properties = {
         kind: {"enum": list(typing.get_args(VerdictKind))},
-        "matches": _list(_ref("Match")) | {"description": "best first"},
+        "matches": _list(ref("Match")) | {"description": "best first"},
         "compared_with": _COUNT,
         "note": {"type": "string", "description": "what was not checked"},
         **more,
@@ -240,7 +213,7 @@ def _operation(call: Call) -> dict[str, Any]:
         "security": [{"key": []}] if call.key else [],
     }
     for status, group in _by_status(call.problems).items():
-        content = {"application/problem+json": {"schema": _ref("Problem")}}
+        content = {"application/problem+json": {"schema": ref("Problem")}}
         operation["responses"][str(status)] = {"description": group, "content": content}
     if call.body:
         operation["requestBody"] = {"required": True, "content": call.body}
@@ -257,7 +230,7 @@ def _by_status(names: tuple[str, ...]) -> dict[int, str]:
 
 def _schemas() -> dict[str, Any]:
     facts = {name: _nullable(_schema(kind)) for name, kind, _ in FACTS}
-    facts["verdict"] = _nullable(_ref("Verdict"))
+    facts["verdict"] = _nullable(ref("Verdict"))
     facts["fingerprint"] = _nullable(_schema(Fingerprint) | {"description": "of a long one there is `bytes` only"})
     capture = {
         "id": {"type": "string"},
@@ -280,6 +253,7 @@ def _schemas() -> dict[str, Any]:
         "Match": _MATCH,
         "Evidence": _evidence(),
         "Verification": _verdict("verdict", credentials=facts["credentials"], dimensions=_schema(Dimensions)),
+        **RESOLVED,
         "Receipt": {"type": "object", "required": list(_RECEIPT)},
         "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
         "Problem": {

@@ -36,9 +36,11 @@ TYPES: dict[str, tuple[int, str]] = {
     "conflict": (409, "This contradicts what is already known"),
     "no-length": (411, "The length of the upload is needed"),
     "too-large": (413, "The upload is too large"),
+    "query-too-long": (414, "The query is too long"),
     "wrong-media-type": (415, "This is not a kind of photo that Capture takes"),
     "rejected": (422, "The photo was refused"),
     "invalid-metadata": (422, "The metadata is not valid"),
+    "too-many-requests": (429, "That was asked too often"),
     "internal": (500, "Something here is broken"),
     "unavailable": (503, "A part of the service is out of reach"),
 }
@@ -65,6 +67,8 @@ def render(found: Problem) -> Response:
     answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
     if found.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="capture"'
+    if found.status == 429:
+        answer.headers["Retry-After"] = str(found.more["retry_after_s"])
     if found.status == 503:
         answer.headers["Retry-After"] = "2"
     return answer

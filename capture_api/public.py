@@ -32,12 +32,6 @@ def home() -> str:
     return render_template("capture.html", presets=presets, max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
 
 
-@public.get("/verify")
-def check() -> str:
-    """The page that compares a photo with all that are registered."""
-    return render_template("verify.html", max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
-
-
 @public.get("/a/<capture_id>")
 def page(capture_id: str) -> Response:
     """The public identifier of a published capture, as a page or as JSON."""
@@ -94,15 +88,20 @@ def open_json(capture: Capture) -> dict[str, Any]:
 def _open_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
     if verdict is None:
         return None
-    matches = [match_json(match, match_links(match.id)) for match in verdict.matches]
-    shown = [match for match in matches if "public" in match["links"]]
+    shown = open_matches(verdict)
     return {
         "kind": verdict.kind,
         "compared_with": verdict.compared_with,
         "note": verdict.note,
         "matches": shown,
-        "unpublished_matches": len(matches) - len(shown),
+        "unpublished_matches": len(verdict.matches) - len(shown),
     }
+
+
+def open_matches(verdict: Verdict) -> list[dict[str, Any]]:
+    """The matches that a stranger may see."""
+    matches = [match_json(match, match_links(match.id)) for match in verdict.matches]
+    return [match for match in matches if "public" in match["links"]]
 
 
 def _published(capture_id: str) -> Capture:

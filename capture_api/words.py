@@ -1,6 +1,6 @@
 """Matches in plain words. Those that are for a person to judge never call anything a copy."""
 
-from pipeline.record import Alignment, Match, MatchKind
+from pipeline.record import Alignment, CredentialState, Match, MatchKind
 
 MEANS: dict[MatchKind, str] = {
     "exact_copy": "The very same file is registered",
@@ -9,6 +9,28 @@ MEANS: dict[MatchKind, str] = {
     "contained_in": "This is a part of the registered photo",
     "shares_region": "Shares a region: for a person to judge, no accusation",
     "same_scene": "Same scene, another shot: for a person to judge, no accusation",
+}
+
+CREDENTIALS: dict[CredentialState, str] = {
+    "none": "No Content Credentials came with this file",
+    "valid": "Intact Content Credentials, from a signer who is on no trust list here",
+    "trusted": "Intact Content Credentials from a trusted signer",
+    "invalid": "Its Content Credentials, or those of something it was made from, do not fit: do not rely on them",
+    "malformed": "Its Content Credentials, or those of something it was made from, cannot be read",
+    "remote_only": "It only names a place on the web for its Content Credentials, which was not visited",
+}
+
+# Of the credentials fact, where a field's own name would not say it. New fields are shown by their names.
+FIELDS = {
+    "state": "The file itself",
+    "worst": "With all it was made from",
+    "claim_generator": "Made with",
+    "reason": "What is wrong",
+    "manifest_count": "Manifests",
+    "captured_at": "Taken at, says the file",
+    "device": "Taken with, says the file",
+    "creator": "Creator, as stated",
+    "ai_training": "May AI be trained on it?",
 }
 
 _TURNS = {
@@ -30,6 +52,13 @@ def checked(match: Match) -> str:
     alignment = match.evidence.alignment
     detailed = alignment and alignment.windows
     return " ".join([_aligned(alignment) if alignment and detailed else _whole(match), *_changes(match)])
+
+
+def found(count: int) -> str:
+    """How many registered photos a picture has to do with."""
+    if not count:
+        return "No registered photo was found in it"
+    return "1 registered photo has to do with it" if count == 1 else f"{count} registered photos have to do with it"
 
 
 def _whole(match: Match) -> str:

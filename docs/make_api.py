@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from capture_api.openapi import CALLS, Call
+from capture_api.openapi import CALLS
+from capture_api.openapi_parts import Call
 from capture_api.problems import TYPES
 
 INTRO = """# The HTTP API

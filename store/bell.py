@@ -43,30 +43,32 @@ class Bell:
         except redis.RedisError as error:
             _unheard(LEDGER, error)
 
-    def ask(self, loan: str, sha256: str, media_type: str, timeout_s: int) -> dict[str, Any]:
-        """Let a photo worker compare a lent photo, before all other work, and wait for its answer.
+    def ask(self, loan: str, sha256: str, media_type: str, timeout_s: int, by_stranger: bool = False) -> dict[str, Any]:
+        """Let a photo worker compare a lent photo and wait for its answer: before all other work, or behind it for a
+        stranger, who is told of published photos only.
 
         Raises Unavailable when none comes in time.
         """
         reply = f"capture:reply:{secrets.token_hex(16)}"
         try:
-            self._queues[PHOTOS].enqueue_call(
-                COMPARE_JOB, args=(loan, sha256, media_type, reply), timeout=timeout_s, ttl=timeout_s,
-                result_ttl=0, failure_ttl=3600, at_front=True,
-            )  # fmt: skip
-            answer = self._patient.blpop([reply], timeout=timeout_s)
+            # Published, not stored: the answer tells of a photo of which nothing is to be kept.
+            with self._patient.pubsub() as channel:  # type: ignore[no-untyped-call]
+                channel.subscribe(reply)
+                channel.get_message(timeout=5)  # that we are heard: from here on no answer is missed
+                self._queues[PHOTOS].enqueue_call(
+                    COMPARE_JOB, args=(loan, sha256, media_type, reply, by_stranger), timeout=timeout_s, ttl=timeout_s,
+                    result_ttl=0, failure_ttl=3600, at_front=not by_stranger,
+                )  # fmt: skip
+                answer = channel.get_message(timeout=timeout_s)
         except redis.RedisError as error:
             raise Unavailable(f"the queue did not answer: {error}") from error
         if answer is None:
             raise Unavailable(f"no photo worker answered within {timeout_s} s")
-        return dict(json.loads(answer[1]))
+        return dict(json.loads(answer["data"]))
 
     def reply(self, reply: str, answer: dict[str, Any]) -> None:
-        """Answer a question of `ask`."""
-        with self.connection.pipeline() as pipe:
-            pipe.rpush(reply, json.dumps(answer))
-            pipe.expire(reply, 60)
-            pipe.execute()
+        """Answer a question of `ask`, if anybody still waits for it."""
+        self.connection.publish(reply, json.dumps(answer))
 
     def heard(self) -> None:
         """The ledger worker begins: leaves that come from now on need a new ring."""

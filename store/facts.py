@@ -1,5 +1,6 @@
 """Facts are written once, inside the caller's transaction, with the rows derived from them."""
 
+import json
 from base64 import b32decode, b64decode
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +10,19 @@ from sqlalchemy.engine import Connection
 
 from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict
-from pipeline.record import FACT_TYPES, Asset, Fingerprint, Leaf, Manifest, encode
+from pipeline.record import FACT_TYPES, Asset, Fingerprint, Leaf, Manifest, Request, decode, encode
 from store.database import now_text
 from store.fingerprints import in_commit_order
-from store.schema import blob_uses, captures, facts, fingerprints, local_features, log_leaves, removed_fingerprints
+from store.schema import (
+    blob_uses,
+    captures,
+    facts,
+    fingerprints,
+    local_features,
+    log_leaves,
+    published_manifests,
+    removed_fingerprints,
+)
 
 PDQ, ISCC, ROOTSIFT = "pdq256-v1", "io.iscc.v0", "rootsift128-v1"  # the soft bindings that are searched
 
@@ -65,6 +75,12 @@ def _iscc_bits(code: str) -> bytes:
     return b32decode(text + "=" * (-len(text) % 8))[2:10]
 
 
+def _publish(connection: Connection, capture_id: str, fact: Manifest) -> None:
+    asked = connection.execute(sa.select(captures.c.request).where(captures.c.id == capture_id)).scalar_one()
+    if decode(Request, json.loads(asked)).published:
+        connection.execute(published_manifests.insert().values(capture_id=capture_id, label=fact.label))
+
+
 def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
     connection.execute(log_leaves.insert().values(capture_id=capture_id, digest=fact.digest))
 
@@ -76,6 +92,7 @@ def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
 def _refuse(connection: Connection, capture_id: str, fact: Any) -> None:
     # What was refused must not become the original of a later upload.
     remove_fingerprint(connection, capture_id)
+    connection.execute(published_manifests.delete().where(published_manifests.c.capture_id == capture_id))
     _finish(connection, capture_id, fact)
 
 
@@ -93,6 +110,7 @@ def remove_fingerprint(connection: Connection, capture_id: str) -> None:
 
 _DERIVED: dict[str, Callable[[Connection, str, Any], None]] = {
     "fingerprint": _index_row,
+    "manifest": _publish,
     "leaf": _waiting_leaf,
     "anchor": _finish,
     "rejection": _refuse,

@@ -128,6 +128,14 @@ blob_uses = Table(
     Column("capture_id", String(32), ForeignKey("captures.id"), primary_key=True, index=True),
 )
 
+# Derived from the `manifest` fact of published captures: whom anybody may find, and by which label. No other is here.
+published_manifests = Table(
+    "published_manifests",
+    metadata,
+    Column("capture_id", String(32), ForeignKey("captures.id"), primary_key=True),
+    Column("label", Text, nullable=False, index=True),  # the active manifest's URN
+)
+
 # Captures that their owners had erased. `done`: nothing of it is left on the disk, and the log has its tombstone.
 erasures = Table(
     "erasures",

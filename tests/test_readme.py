@@ -108,3 +108,14 @@ def test_the_erasure(service: Running, folder: Path) -> None:
     capture = json.loads(_shell(service, register, folder))["id"]
     assert json.loads(_shell(service, erase.replace("ID", capture), folder))["status"] == "erased"
     assert service.ask("GET", f"/v1/captures/{capture}").status == 410
+
+
+def test_what_was_stripped_is_found(service: Running, folder: Path) -> None:
+    known = service.register(jpeg(8001)).json
+    (folder / "stripped.jpg").write_bytes(jpeg(8001, quality=40))
+    ask, fetch = (next(c for c in COMMANDS if part in c) for part in ("@stripped.jpg", "store.c2pa"))
+    found = json.loads(_shell(service, ask, folder))
+    (match,) = found["matches"]
+    assert found["note"] in " ".join(README.split())
+    _shell(service, fetch.replace("MANIFEST_ID", match["manifestId"]), folder)
+    assert (folder / "store.c2pa").read_bytes() == service.ask("GET", known["links"]["manifest"]).body

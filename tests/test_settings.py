@@ -18,6 +18,7 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.database_url == f"sqlite:///{tmp_path}/data/capture.db"
     assert settings.queue_url is settings.chain_url is None
+    assert settings.rate_limits == (120, 20)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,8 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CAPTURE_PUBLIC_URL": "capture.example"}, "https://capture.example"),
         ({"CAPTURE_TSA_URL": "x"}, "RFC 3161"),
         ({"CAPTURE_LOG_ORIGIN": "https://x"}, "without scheme"),
+        ({"CAPTURE_RATE_LIMITS": "120"}, "how many lookups, and how many photos"),
+        ({"CAPTURE_RATE_LIMITS": "120 -20"}, "how many lookups, and how many photos"),
         ({"CAPTURE_PHOTO_WORKERS": "0"}, "1 to 64"),
         ({"CAPTURE_PHOTO_WORKERS": "²"}, "1 to 64"),
     ],

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -66,10 +67,10 @@ def _is_erased(services: Services, capture_id: str) -> bool:
     return False
 
 
-def compare(loan: str, sha256: str, media_type: str, reply: str) -> None:
-    """Compare a lent photo with all that are registered and send the answer back."""
+def compare(loan: str, sha256: str, media_type: str, reply: str, by_stranger: bool = False) -> None:
+    """Compare a lent photo with all that are registered, or are published, and send the answer back."""
     with _opened() as services:
-        services.bell.reply(reply, _compare(services, loan, sha256, media_type))
+        services.bell.reply(reply, _compare(services, loan, sha256, media_type, by_stranger))
 
 
 def ledger() -> None:
@@ -100,7 +101,7 @@ def anchor_all(
         before = anchor
 
 
-def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dict[str, object]:
+def _compare(services: Services, loan: str, sha256: str, media_type: str, by_stranger: bool) -> dict[str, object]:
     domains = services.domains
     with ExitStack() as stack:
         try:
@@ -110,12 +111,17 @@ def _compare(services: Services, loan: str, sha256: str, media_type: str) -> dic
         try:
             credentials = domains.inspect(path, media_type)
             picture = domains.decode(path)
-            verdict = domains.judge(domains.fingerprint(picture), picture, bytes.fromhex(sha256), None)
+            fingerprint = domains.fingerprint(picture)
+            verdict = domains.judge(fingerprint, picture, bytes.fromhex(sha256), None, by_stranger)
         except Rejected as rejected:
             return {"rejected": str(rejected)}
-    return {
+    answer = {
         "verdict": encode(verdict), "credentials": encode(credentials), "dimensions": encode(picture.dimensions)
     }  # fmt: skip
+    if by_stranger:  # for a page that has no script to show the photo itself, and for the soft binding API
+        shown = {"thumbnail": b64encode(picture.thumbnail).decode(), "soft_bindings": encode(fingerprint.soft_bindings)}
+        return answer | shown
+    return answer
 
 
 def _refuse(services: Services, capture_id: str, token: str) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,29 @@ def test_a_question_without_a_worker_is_answered_in_time(bell: Bell) -> None:
     assert time.monotonic() - began < 3
 
 
-def test_an_answer_reaches_who_asked(bell: Bell) -> None:
+@pytest.mark.parametrize("by_stranger", [False, True])
+def test_an_answer_reaches_who_asked_and_is_not_kept(server: Server, bell: Bell, by_stranger: bool) -> None:
+    bell.photo("a job that waits")
+    queue = rq.Queue(PHOTOS, connection=bell.connection, serializer=JSONSerializer)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(bell.ask, "incoming/x", "00", "image/jpeg", 10, by_stranger)
+        while queue.count < 2:
+            time.sleep(0.01)
+        place = 1 if by_stranger else 0  # strangers wait until the work is done
+        *question, reply, told = queue.jobs[place].args
+        assert (question, told) == (["incoming/x", "00", "image/jpeg"], by_stranger)
+        bell.reply(reply, {"verdict": "an answer that tells of a photo"})
+        assert asked.result(5) == {"verdict": "an answer that tells of a photo"}
+    bell.connection.config_set("appendfsync", "always")
+    bell.photo("b")
+    kept = b"".join(file.read_bytes() for file in server.home.rglob("*") if file.is_file())
+    assert b"a job that waits" in kept
+    assert b"an answer that tells" not in kept
+
+
+def test_an_answer_that_nobody_waits_for_is_gone(bell: Bell) -> None:
     bell.reply("capture:reply:1", {"verdict": "original"})
-    assert bell.connection.ttl("capture:reply:1") > 0
+    assert bell.connection.keys("capture:reply:*") == []
 
 
 def test_nobody_else_on_the_machine_may_connect(server: Server) -> None:
