@@ -139,6 +139,17 @@ class Services:
 
         return read_or_make_key(self.settings.chain_key_file or self.settings.keys / "chain" / "writer.key")
 
+    @cached_property
+    def log_place(self) -> dict[str, Any]:
+        """What photos say about where their log is anchored."""
+        from ledger.accounts import checksummed, first_contract
+        from ledger.place import log_place
+
+        engines, given = self.engines, self.settings.chain_contract
+        contract = checksummed(bytes.fromhex(given[2:])) if given else first_contract(self.chain_key())
+        memory = self.settings.run / "chain-id"
+        return log_place(self.checkpoint_signer.origin, contract, engines.chain_url, engines.chain_is_local, memory)
+
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""
         from ledger.sequence import sequence
@@ -212,7 +223,7 @@ class Domains:
             "cawg.training-mining": training_mining_assertion(order.rights),
         }
         here = self._services
-        return sign(photo, signed, order, assertions, here.identity, here.settings.tsa_url)
+        return sign(photo, signed, order, assertions, here.identity, here.settings.tsa_url, here.log_place)
 
     def terms_id(self, rights: Rights) -> bytes:
         from rights.terms import terms_id

@@ -126,7 +126,9 @@ def bundle(capture_id: str) -> Response:
     certificates = here.identity.chain_pem + here.identity.root_pem
     suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
     try:
-        write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+        photo = here.blobs.read(made.signed_sha256)
+        sidecar = None if made.embedded else here.blobs.read(made.sha256)
+        write_bundle(file, receipt, photo, suffix, certificates, here.checkpoint_signer, sidecar)
     except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
         file.close()
         raise Unavailable(f"the bytes of {request.path}") from missing

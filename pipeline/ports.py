@@ -141,7 +141,7 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SigningOrder:
-    """Everything that the signed manifest shall say."""
+    """Everything that the signed manifest shall say. `attested`: the device vouches that its sensor took the photo."""
 
     asset: Asset
     credentials: Credentials
@@ -151,16 +151,21 @@ class SigningOrder:
     thumbnail: bytes
     keep_location: bool
     registered_at: datetime
+    attested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What came out of signing: the manifest store's bytes and what its own reader says of it."""
+    """What came out of signing: the manifest store's bytes and what its own reader says of it.
+
+    `embedded`: the store is in the file; otherwise the file is as it came, and the store is kept beside it.
+    """
 
     store: bytes
     label: str
     signer: str
     media_type: str
+    embedded: bool = True
 
 
 class Domains(Protocol):

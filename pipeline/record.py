@@ -160,7 +160,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's."""
+    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's.
+
+    `embedded`: the store is in the signed file. Otherwise the credentials that came with the upload could not be read:
+    the signed file is the upload, byte for byte, and the store is kept beside it.
+    """
 
     sha256: bytes
     size: int
@@ -171,6 +175,7 @@ class Manifest:
     signer: str
     state: CredentialState
     thumbnail_sha256: bytes
+    embedded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
