@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Unavailable
-from pipeline.ports import Picture, Signed, SigningOrder
+from pipeline.ports import Picture, Public, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
 from settings import Engines, Settings, worker_name
 from store.blobs import BlobStore
@@ -216,14 +216,25 @@ class Domains:
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:
         from provenance.manifest import sign
+
+        here = self._services
+        rights = self._rights_assertions(order)
+        return sign(photo, signed, order, rights, here.identity, here.settings.tsa_url, here.log_place)
+
+    def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public:
+        from provenance.rendition import sign_public
+
+        here = self._services
+        rights = self._rights_assertions(order)
+        return sign_public(signed, public, order, full, rights, here.identity, here.settings.tsa_url, here.log_place)
+
+    def _rights_assertions(self, order: SigningOrder) -> dict[str, dict[str, Any]]:
         from rights.preferences import metadata_assertion, training_mining_assertion
 
-        assertions = {
+        return {
             "cawg.metadata": metadata_assertion(order.rights),
             "cawg.training-mining": training_mining_assertion(order.rights),
         }
-        here = self._services
-        return sign(photo, signed, order, assertions, here.identity, here.settings.tsa_url, here.log_place)
 
     def terms_id(self, rights: Rights) -> bytes:
         from rights.terms import terms_id

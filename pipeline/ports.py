@@ -1,5 +1,6 @@
 """What the stages need from engines and domains. wiring.py decides who answers."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pipeline.record import (
     Credentials,
     Dimensions,
     Fingerprint,
+    LocationState,
     Request,
     Rights,
     Verdict,
@@ -167,6 +169,19 @@ class Signed:
     media_type: str
     embedded: bool = True
 
+    @property
+    def sha256(self) -> bytes:
+        """The store's digest: what the leaf commits to."""
+        return hashlib.sha256(self.store).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """What became of the place where the photo was taken, and the public file's manifest when it was removed."""
+
+    location: LocationState
+    signed: Signed | None = None
+
 
 class Domains(Protocol):
     """What the domains do for the stages. Each is pure but for the files it is given."""
@@ -180,6 +195,8 @@ class Domains(Protocol):
     def judge(self, fingerprint: Fingerprint, picture: Picture, sha256: bytes, before: int | None) -> Verdict: ...
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed: ...
+
+    def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public: ...
 
     def terms_id(self, rights: Rights) -> bytes: ...
 

@@ -14,6 +14,7 @@ REGISTERED_SOFT_BINDING = "io.iscc.v0"  # the one open fingerprint on the offici
 NOT_ASSERTED = (REGISTERED_SOFT_BINDING, "rootsift128-v1")
 FINGERPRINTS = "org.capture.fingerprints"  # our own assertion: what the official list has no name for
 LOG = "org.capture.log"  # our own assertion: where the photo's entry in a public log is anchored
+RENDITION = "org.capture.rendition"  # our own assertion: whose public file this is, by the digest of its manifest store
 THUMBNAIL = "thumbnail.jpg"
 
 _CONTEXT = {"exif": "http://ns.adobe.com/exif/1.0/", "tiff": "http://ns.adobe.com/tiff/1.0/"}
