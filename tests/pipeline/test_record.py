@@ -48,8 +48,8 @@ def test_a_fact_survives_the_way_through_json(fact: Any) -> None:
 
 
 def test_a_manifest_of_an_older_version_is_read_and_its_signed_file_is_everybodys() -> None:
-    older = {"sha256": "00" * 32, "size": 1, "label": "l", "signed_sha256": "11" * 32, "signed_size": 2, "state": "valid",
-             "signed_media_type": "image/jpeg", "signer": "us", "thumbnail_sha256": "22" * 32}  # fmt: skip
+    older = {"sha256": "00" * 32, "size": 1, "label": "l", "signed_sha256": "11" * 32, "signed_size": 2, "signer": "us",
+             "signed_media_type": "image/jpeg", "state": "valid", "thumbnail_sha256": "22" * 32}  # fmt: skip
     made = decode(Manifest, older)
     assert (made.embedded, made.location, made.public) == (True, None, None)
     assert (made.open_file, made.open_store) == (b"\x11" * 32, bytes(32))
