@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Unavailable
-from pipeline.ports import Picture, Signed, SigningOrder
+from pipeline.ports import Picture, Public, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
 from settings import Engines, SettingError, Settings, worker_name
 from store.bands import PostgresBands
@@ -185,14 +185,18 @@ class Services:
 
     def chain_signer(self) -> "Signer":
         """Who signs as the log's writer: another program, the operator's key file, or one made at the first start."""
-        from ledger.accounts import read_or_make_key
         from ledger.signer import LocalSigner, SocketSigner
 
         settings = self.settings
         if settings.chain_signer:
             return SocketSigner(settings.chain_signer)
-        file = settings.chain_key_file or settings.keys / "chain" / "writer.key"
-        return LocalSigner(read_or_make_key(file, settings.chain_password_file))
+        return LocalSigner(self._chain_key())
+
+    def _chain_key(self) -> bytes:
+        from ledger.accounts import read_or_make_key
+
+        file = self.settings.chain_key_file or self.settings.keys / "chain" / "writer.key"
+        return read_or_make_key(file, self.settings.chain_password_file)
 
     def chain_max_fee_wei(self) -> int | None:
         """The most that one gas may cost; None when the operator sets no limit."""
@@ -202,6 +206,17 @@ class Services:
     def _sequence_waiting(self) -> None:
         if self.log.waiting(1):
             self.sequence()
+
+    @cached_property
+    def log_place(self) -> dict[str, Any]:
+        """What photos say about where their log is anchored."""
+        from ledger.accounts import checksummed, first_contract
+        from ledger.place import log_place
+
+        engines, given = self.engines, self.settings.chain_contract
+        contract = checksummed(bytes.fromhex(given[2:])) if given else first_contract(self._chain_key())
+        memory = self.settings.run / "chain-id"
+        return log_place(self.checkpoint_signer.origin, contract, engines.chain_url, engines.chain_is_local, memory)
 
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""
@@ -283,14 +298,25 @@ class Domains:
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:
         from provenance.manifest import sign
+
+        here = self._services
+        rights = self._rights_assertions(order)
+        return sign(photo, signed, order, rights, here.identity, here.settings.tsa_url, here.log_place)
+
+    def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public:
+        from provenance.rendition import sign_public
+
+        here = self._services
+        rights = self._rights_assertions(order)
+        return sign_public(signed, public, order, full, rights, here.identity, here.settings.tsa_url, here.log_place)
+
+    def _rights_assertions(self, order: SigningOrder) -> dict[str, dict[str, Any]]:
         from rights.preferences import metadata_assertion, training_mining_assertion
 
-        assertions = {
+        return {
             "cawg.metadata": metadata_assertion(order.rights),
             "cawg.training-mining": training_mining_assertion(order.rights),
         }
-        here = self._services
-        return sign(photo, signed, order, assertions, here.identity, here.settings.tsa_url)
 
     def terms_id(self, rights: Rights) -> bytes:
         from rights.terms import terms_id

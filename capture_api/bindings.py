@@ -84,7 +84,7 @@ def manifest(manifest_id: str) -> Response:
         raise _invalid("A manifest's id is its label, such as urn:c2pa:F9168C5E-CEB2-4FAA-B6BF-329BF39FA1E4.")
     only_active = _boolean("returnActiveManifest")
     made = _published(manifest_id)
-    answer = _active(made) if only_active else blob_answer(made.sha256, "application/c2pa", public=True)
+    answer = _active(made) if only_active else blob_answer(_store(made), "application/c2pa", public=True)
     answer.headers["Capture-Note"] = RECOVERED
     return answer
 
@@ -174,11 +174,17 @@ def _published(label: str) -> Manifest:
     return made
 
 
+def _store(made: Manifest) -> bytes:
+    """That of the file which strangers may have: it does not tell where the photo was taken."""
+    assert made.open_store  # without one it has no label here
+    return made.open_store
+
+
 def _active(made: Manifest) -> Response:
     from provenance.jumbf import active_manifest
 
-    store: Any = b"".join(services().blobs.read(made.sha256))
-    return Response(active_manifest(store, made.label), mimetype="application/c2pa")
+    store: Any = b"".join(services().blobs.read(_store(made)))
+    return Response(active_manifest(store, str(made.open_label)), mimetype="application/c2pa")
 
 
 def _invalid(detail: str) -> Exception:

@@ -74,36 +74,6 @@ def fingerprint(capture_id: str) -> Response:
     return json_answer(encode(capture.fact("fingerprint")))
 
 
-@captures.get("/<capture_id>/original")
-@needs("capture")
-def original(capture_id: str) -> Response:
-    """The upload, untouched."""
-    asset = own(capture_id, owner_only=True).fact("asset")
-    return blob_answer(asset.sha256, asset.media_type)
-
-
-@captures.get("/<capture_id>/file")
-@needs("capture", "review")
-def file(capture_id: str) -> Response:
-    """The photo with its signed manifest."""
-    made = signed_photo(capture_id)
-    return blob_answer(made.signed_sha256, made.signed_media_type)
-
-
-@captures.get("/<capture_id>/thumbnail")
-@needs("capture", "review")
-def thumbnail(capture_id: str) -> Response:
-    """A small upright JPEG without metadata."""
-    return blob_answer(signed_photo(capture_id).thumbnail_sha256, "image/jpeg")
-
-
-@captures.get("/<capture_id>/manifest")
-@needs("capture", "review")
-def manifest(capture_id: str) -> Response:
-    """The C2PA manifest store."""
-    return blob_answer(signed_photo(capture_id).sha256, "application/c2pa")
-
-
 def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Response:
     """Stored bytes as an answer that may be cached for ever: its address stands for its content."""
     etag = sha256.hex()
@@ -229,9 +199,17 @@ def unknown(capture_id: str) -> Exception:
     return problem("not-found", f"You have no capture {capture_id[:40]!r}.")
 
 
-def signed_photo(capture_id: str) -> Manifest:
-    """The signed photo, its manifest and its thumbnail, when they are made; for those who may see the capture."""
-    capture = own(capture_id)
+def open_or_refuse(sha256: bytes | None, capture_id: str) -> bytes:
+    """What others than the owner may have; raises Problem when there is nothing that would not tell the place."""
+    if sha256 is None:
+        raise problem("location-withheld", "The file tells where the photo was taken, and that cannot be taken out. "
+                      f"Its owner gets it whole: /v1/captures/{capture_id}/signed and /bundle?photo=full.")  # fmt: skip
+    return sha256
+
+
+def manifest_fact(capture_id: str, owner_only: bool = False) -> Manifest:
+    """What was signed, when the caller may see the capture; raises Problem, also when it is not made yet."""
+    capture = own(capture_id, owner_only)
     if "manifest" not in capture.facts:
         raise not_yet(capture, "manifest")
     made: Manifest = capture.fact("manifest")

@@ -54,14 +54,18 @@ CALLS = (
          (ID, path("other", "The match's id"))),
     Call("get", "/v1/captures/{id}/fingerprint", "All fingerprints, raw (owner and reviewers only).",
          {200: (JSON, ref("Fingerprint"))}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest.", {200: ("image/*", BYTES)},
-         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest, without the place where it was taken "
+         "unless keep_location was asked for.", {200: ("image/*", BYTES)},
+         (*_OWN, "not-there-yet", "location-withheld"), (ID,)),
+    Call("get", "/v1/captures/{id}/signed", "The whole signed photo, which the receipt is about: the same, or with the "
+         "place (owner only).", {200: ("image/*", BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/original", "The upload, untouched (owner only).", {200: ("image/*", BYTES)}, _OWN,
          (ID,)),
     Call("get", "/v1/captures/{id}/thumbnail", "An upright JPEG of at most 512 px, without metadata.",
          {200: ("image/jpeg", BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", BYTES)},
-         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store: the registered one for the owner, for "
+         "reviewers that of /file.", {200: ("application/c2pa", BYTES)},
+         (*_OWN, "not-there-yet", "location-withheld"), (ID,)),
     Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us (owner only); with "
          "`Accept: application/cose` as receipt.cose.", {200: (JSON, ref("Receipt"))}, (*_OWN, "not-there-yet"),
          (ID,)),

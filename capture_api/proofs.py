@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from capture_api.auth import needs
-from capture_api.captures import not_yet, own, signed_photo
+from capture_api.captures import manifest_fact, not_yet, open_or_refuse, own
 from capture_api.render import json_answer
 from capture_api.services import services
 from ledger.bundle import pieces, write_bundle
@@ -47,13 +47,17 @@ def receipt_cose(capture_id: str) -> Response:
 @proofs.get("/bundle")
 @needs("capture")
 def bundle(capture_id: str) -> Response:
-    """The proof bundle: the receipt with the signed photo, and what checks them, as a zip."""
-    receipt, made, here = _receipt(capture_id, "bundle"), signed_photo(capture_id), services()
+    """The proof bundle: the receipt with the photo, public or (`photo=full`) whole, and what checks them, as a zip."""
+    receipt, made, here = _receipt(capture_id, "bundle"), manifest_fact(capture_id), services()
+    is_full = request.args.get("photo") == "full"
+    photo_sha256 = made.signed_sha256 if is_full else open_or_refuse(made.open_file, capture_id)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
     certificates = here.identity.authorities_pem
     suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
     try:
-        write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+        photo = here.blobs.read(photo_sha256)
+        sidecar = None if made.embedded else here.blobs.read(made.sha256)
+        write_bundle(file, receipt, photo, suffix, certificates, here.checkpoint_signer, sidecar)
     except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
         file.close()
         raise Unavailable(f"the bytes of {request.path}") from missing

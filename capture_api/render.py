@@ -101,7 +101,9 @@ def links(capture: Capture) -> dict[str, str]:
     if "fingerprint" in capture.facts:
         call |= {"fingerprint": "fingerprint"}
     if "manifest" in capture.facts:
-        call |= {"file": "file", "thumbnail": "thumbnail", "manifest": "manifest"}
+        call |= {"file": "file", "signed": "signed", "thumbnail": "thumbnail", "manifest": "manifest"}
+        if capture.fact("manifest").open_file is None:
+            del call["file"]
     found = {name: url_for(f"captures.{view}", capture_id=capture.id) for name, view in call.items()}
     if "inclusion" in capture.facts:
         proofs = ("receipt", "receipt_cose", "bundle")

@@ -17,6 +17,9 @@ VerdictKind = Literal[
     "original", "exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"
 ]  # the first match's kind, or original when there is none
 Corners = tuple[tuple[int, int], ...]  # hundredths of a pixel: top left, top right, bottom right, bottom left
+# Of the place where a photo was taken: its file tells none; its owner wants it kept; it was taken out of the public
+# file; it cannot be taken out, so that there is no public file.
+LocationState = Literal["absent", "kept", "removed", "withheld"]
 AiTraining = Literal["allowed", "not_allowed", "ask"]
 
 
@@ -159,8 +162,23 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendition:
+    """The public file of a photo that tells where it was taken: the same without that, and its own manifest store."""
+
+    sha256: bytes
+    size: int
+    manifest_sha256: bytes
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's."""
+    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's.
+
+    `embedded`: the store is in the signed file. Otherwise the credentials that came with the upload could not be read:
+    the signed file is the upload, byte for byte, and the store is kept beside it. `location`: see LocationState; None
+    when an older version signed, which did not look. `public`: when the location was removed.
+    """
 
     sha256: bytes
     size: int
@@ -171,6 +189,30 @@ class Manifest:
     signer: str
     state: CredentialState
     thumbnail_sha256: bytes
+    embedded: bool = True
+    location: LocationState | None = None
+    public: Rendition | None = None
+
+    @property
+    def open_file(self) -> bytes | None:
+        """The digest of the file that others than its owner may have; None when it would tell where it was taken."""
+        if self.location == "withheld":
+            return None
+        return self.public.sha256 if self.public else self.signed_sha256
+
+    @property
+    def open_label(self) -> str | None:
+        """The label of that file's active manifest, or None."""
+        if self.location == "withheld":
+            return None
+        return self.public.label if self.public else self.label
+
+    @property
+    def open_store(self) -> bytes | None:
+        """The digest of that file's manifest store, or None."""
+        if self.location == "withheld":
+            return None
+        return self.public.manifest_sha256 if self.public else self.sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ def _iscc_bits(code: str) -> bytes:
 
 def _publish(connection: Connection, capture_id: str, fact: Manifest) -> None:
     asked = connection.execute(sa.select(captures.c.request).where(captures.c.id == capture_id)).scalar_one()
-    if decode(Request, json.loads(asked)).published:
-        connection.execute(published_manifests.insert().values(capture_id=capture_id, label=fact.label))
+    if fact.open_label and decode(Request, json.loads(asked)).published:
+        connection.execute(published_manifests.insert().values(capture_id=capture_id, label=fact.open_label))
 
 
 def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
@@ -133,7 +133,8 @@ def blobs_of(fact: Any) -> tuple[bytes, ...]:
     if isinstance(fact, Fingerprint):
         return (fact.thumbnail_sha256,) if fact.thumbnail_sha256 else ()
     if isinstance(fact, Manifest):
-        return fact.sha256, fact.signed_sha256, fact.thumbnail_sha256
+        public = (fact.public.sha256, fact.public.manifest_sha256) if fact.public else ()
+        return fact.sha256, fact.signed_sha256, fact.thumbnail_sha256, *public
     return ()
 
 

@@ -165,7 +165,8 @@ class Photo {
     this.part(".private").hidden = isPublic;
     this.part(".share").hidden = !navigator.share;
     this.part(".receipt").onclick = () => this.#save("receipt", `receipt-${id}.json`);
-    this.part(".signed").onclick = () => this.#save("file", null);
+    const whole = () => this.facts.get("manifest")?.location === "withheld"; // then there is no public file
+    this.part(".signed").onclick = () => this.#save(whole() ? "signed" : "file", null);
     this.part(".copy").onclick = () => copy(address, this.part(".copy span"));
     this.part(".share").onclick = () => navigator.share({ title: "A registered photo", url: address }).catch(() => {});
     this.part(".another").onclick = onAnother;

@@ -17,8 +17,10 @@ from pipeline.record import (
     Evidence,
     Inclusion,
     Leaf,
+    Manifest,
     Match,
     Rejection,
+    Rendition,
     Request,
     Rights,
     Verdict,
@@ -31,6 +33,7 @@ FACTS = st.one_of(
     st.builds(Asset),
     st.builds(Credentials),
     st.builds(Verdict, matches=st.lists(st.builds(Match, evidence=st.builds(Evidence)), max_size=3).map(tuple)),
+    st.builds(Manifest, public=st.none() | st.builds(Rendition)),
     st.builds(Leaf, statement=st.tuples(*[bits256] * 10), digest=bits256),
     st.builds(Inclusion),
     st.builds(Anchor),
@@ -42,6 +45,14 @@ FACTS = st.one_of(
 def test_a_fact_survives_the_way_through_json(fact: Any) -> None:
     assert decode(type(fact), json.loads(json.dumps(encode(fact)))) == fact
     assert type(fact) in FACT_TYPES.values()
+
+
+def test_a_manifest_of_an_older_version_is_read_and_its_signed_file_is_everybodys() -> None:
+    older = {"sha256": "00" * 32, "size": 1, "label": "l", "signed_sha256": "11" * 32, "signed_size": 2, "signer": "us",
+             "signed_media_type": "image/jpeg", "state": "valid", "thumbnail_sha256": "22" * 32}  # fmt: skip
+    made = decode(Manifest, older)
+    assert (made.embedded, made.location, made.public) == (True, None, None)
+    assert (made.open_file, made.open_store) == (b"\x11" * 32, bytes(32))
 
 
 @pytest.mark.parametrize(

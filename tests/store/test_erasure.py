@@ -19,6 +19,7 @@ from pipeline.record import (
     Leaf,
     Manifest,
     Rejection,
+    Rendition,
     Request,
     Rights,
     SoftBinding,
@@ -253,6 +254,16 @@ def test_a_fact_is_not_committed_without_its_bytes(world: World) -> None:
         world.captures.put("a", "fingerprint", replace(world.fingerprint("a"), thumbnail_sha256=bytes(32)))
     assert list(world.captures.get("a").facts) == ["asset"]
     assert world.rows("fingerprints") == 0
+
+
+def test_the_public_file_and_its_manifest_go_too(world: World) -> None:
+    world.register("a")
+    shown, store = world.blobs.put(b"public"), world.blobs.put(b"its store")
+    public = Rendition(shown.sha256, shown.size, store.sha256, "label")
+    world.captures.put("a", "manifest", replace(world.manifest("a"), public=public))
+    assert world.rows("blob_uses") == world.files() == 6
+    world.erasures.erase("a")
+    assert world.finish("a") and world.files() == 0
 
 
 def test_orphans_are_removed_and_nothing_else(world: World) -> None:
