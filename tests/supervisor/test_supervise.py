@@ -167,3 +167,13 @@ def test_left_over_processes_are_ended_and_strangers_are_not(tmp_path: Path) -> 
     assert home.end_left_over(tmp_path) == ["ours"]
     supervisor._processes["ours"].wait(5)
     assert home.end_left_over(tmp_path) == []
+
+
+def test_a_child_whose_setup_is_wrong_is_not_waited_for() -> None:
+    supervisor = Supervisor(log=io.StringIO())
+    code = "import sys; print('error the key is damaged: restore it', flush=True); sys.exit(78)"
+    began = time.monotonic()
+    with pytest.raises(StartFailed, match="keeper cannot start: the key is damaged: restore it"):
+        supervisor.start(_child("keeper", code, ready=lambda: False))
+    supervisor.stop()
+    assert time.monotonic() - began < 20
