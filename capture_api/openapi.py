@@ -90,8 +90,8 @@ CALLS = (
          ("not-found", "not-there-yet", "erased"), (ID,), key=False),
     Call("get", "/verify", "The page that checks a photo, without script.",
          {200: ("text/html", {"type": "string"})}, key=False),
-    Call("post", "/verify", "That page's form: what the photo carries, our verdict, and the published photos that it has "
-         "to do with. Keeps nothing; problems are pages too.", {200: ("text/html", {"type": "string"})}, (),
+    Call("post", "/verify", "That page's form: what the photo carries, our verdict, and the published photos that it "
+         "has to do with. Keeps nothing; problems are pages too.", {200: ("text/html", {"type": "string"})}, (),
          body={"multipart/form-data": {"schema": _FORM}}, key=False),
     Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/docs", "This document, for people.", {200: ("text/html", {"type": "string"})}, key=False),
