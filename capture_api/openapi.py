@@ -104,8 +104,11 @@ CALLS = (
          {200: ("text/html", {"type": "string"})}, ("not-found", "erased"), (ID,), key=False),
     Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", BYTES)},
          ("not-found", "not-there-yet", "erased"), (ID,), key=False),
-    Call("get", "/verify", "The page that compares a photo with all that are registered.",
+    Call("get", "/verify", "The page that checks a photo, without script.",
          {200: ("text/html", {"type": "string"})}, key=False),
+    Call("post", "/verify", "That page's form: what the photo carries, our verdict, and the published photos that it "
+         "has to do with. Keeps nothing; problems are pages too.", {200: ("text/html", {"type": "string"})}, (),
+         body={"multipart/form-data": {"schema": _FORM}}, key=False),
     Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/docs", "This document, for people.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/openapi.json", "This document.", {200: (JSON, {"type": "object"})}, key=False),
