@@ -213,10 +213,14 @@ class Services:
         from ledger.accounts import checksummed, first_contract
         from ledger.place import log_place
 
-        engines, given = self.engines, self.settings.chain_contract
+        origin, given = self.checkpoint_signer.origin, self.settings.chain_contract
+        try:
+            engines = self.engines
+        except SettingError:  # nobody started the chain, or told which it is: the log has its name all the same
+            return {"origin": origin}
         contract = checksummed(bytes.fromhex(given[2:])) if given else first_contract(self._chain_key())
         memory = self.settings.run / "chain-id"
-        return log_place(self.checkpoint_signer.origin, contract, engines.chain_url, engines.chain_is_local, memory)
+        return log_place(origin, contract, engines.chain_url, engines.chain_is_local, memory)
 
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""
