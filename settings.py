@@ -32,6 +32,7 @@ class Settings:
     chain_contract: str | None
     index_url: str | None
     tsa_url: str | None
+    tsa_roots_file: Path | None
     log_origin: str | None
     witnesses: tuple[tuple[str, str], ...]
     photo_workers: int
@@ -69,6 +70,7 @@ _KNOWN = {
     "CAPTURE_INDEX_URL": "the same PostgreSQL as in CAPTURE_DATABASE_URL, or leave it unset",
     "CAPTURE_SIGNER_URL": "nothing: this version signs with its own key file only, leave it unset",
     "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
+    "CAPTURE_TSA_ROOTS": "a PEM file with the root certificates of the time-stamping authority",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
@@ -97,10 +99,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         blobs_url=_url(environ, "CAPTURE_BLOBS_URL", ("file", "s3")) or (home / "blobs").as_uri(),
         queue_url=_url(environ, "CAPTURE_QUEUE_URL", ("redis", "rediss", "unix")),
         chain_url=_url(environ, "CAPTURE_CHAIN_URL", ("http", "https")),
-        chain_key_file=_key_file(environ),
+        chain_key_file=_file(environ, "CAPTURE_CHAIN_KEY_FILE"),
         chain_contract=_address(environ),
         index_url=_database(environ, "CAPTURE_INDEX_URL", ("postgresql",)),
         tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
+        tsa_roots_file=_file(environ, "CAPTURE_TSA_ROOTS"),
         log_origin=_origin(environ),
         witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
@@ -151,10 +154,10 @@ def _database(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -
     return value.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
-def _key_file(environ: Mapping[str, str]) -> Path | None:
-    value = environ.get("CAPTURE_CHAIN_KEY_FILE")
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    value = environ.get(name)
     if value and not Path(value).is_file():
-        raise SettingError(f"CAPTURE_CHAIN_KEY_FILE names no file; write {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
+        raise SettingError(f"{name} names no file; write {_KNOWN[name]}")
     return Path(value).absolute() if value else None
 
 

@@ -1,5 +1,6 @@
 """Which engine answers for which port: settings become services. The only place that picks engines."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Signed, SigningOrder
-from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
+from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
 from settings import Engines, Settings, worker_name
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ledger.checkpoint import CheckpointSigner
     from ledger.cosigning import Cosigning, Witness
     from provenance.keys import Identity
+    from provenance.timestamp import Authority
     from store.bell import Bell
 
 SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about 0.2 s, while uploads wait to be written
@@ -123,6 +125,19 @@ class Services:
         return Identity.load_or_make(self.settings.keys / "c2pa")
 
     @cached_property
+    def time_authority(self) -> "Authority | None":
+        """Who is asked for time-stamps, or None. Raises Unavailable when the file with its roots is no such file."""
+        from provenance.timestamp import Authority, read_roots
+
+        url, file = self.settings.tsa_url, self.settings.tsa_roots_file
+        if not url:
+            return None
+        try:
+            return Authority(tsa_post(url), read_roots(file.read_bytes()) if file else ())
+        except (OSError, ValueError):
+            raise Unavailable(f"the time-stamping authority: {file} (CAPTURE_TSA_ROOTS) holds no certificate") from None
+
+    @cached_property
     def anchorer(self) -> "Anchorer":
         """The only thing here that loads web3: nothing but the ledger worker and the command line asks for it."""
         from ledger.anchor import Anchorer
@@ -173,6 +188,20 @@ class Services:
             self.__dict__.pop(name, None)
 
 
+def tsa_post(url: str) -> Callable[[bytes], bytes]:
+    """How a time-stamping authority is asked (RFC 3161, section 3.4). Raises Unavailable without an answer."""
+    from ledger.fetch import fetch
+    from provenance.timestamp import MAX_REPLY_BYTES, QUERY_TYPE, TIMEOUT_S
+
+    def post(query: bytes) -> bytes:
+        answer = fetch(url, query, timeout_s=TIMEOUT_S, max_bytes=MAX_REPLY_BYTES, media_type=QUERY_TYPE)
+        if answer.status != 200:
+            raise Unavailable(f"it answered with status {answer.status}")
+        return answer.body
+
+    return post
+
+
 class Domains:
     """What the five domains do for the stages (port: pipeline.ports.Domains). They never import each other."""
 
@@ -212,7 +241,18 @@ class Domains:
             "cawg.training-mining": training_mining_assertion(order.rights),
         }
         here = self._services
-        return sign(photo, signed, order, assertions, here.identity, here.settings.tsa_url)
+        authority = here.time_authority
+        if authority and here.captures.unstamped(1):
+            # It did not answer a moment ago: the sweeper asks it, with pauses, and no photo waits for it meanwhile.
+            signed_photo = sign(photo, signed, order, assertions, here.identity)
+            return dataclasses.replace(signed_photo, timestamp="pending")
+        return sign(photo, signed, order, assertions, here.identity, authority)
+
+    def timestamp(self, content: bytes) -> Timestamp:
+        """A time-stamp over these bytes. Raises Unavailable when there is no authority, or it gives none."""
+        if authority := self._services.time_authority:
+            return authority.stamp(content)
+        raise Unavailable("the time-stamping authority, which CAPTURE_TSA_URL does not name")
 
     def terms_id(self, rights: Rights) -> bytes:
         from rights.terms import terms_id

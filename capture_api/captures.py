@@ -19,7 +19,7 @@ from capture_api.services import services, watch
 from ledger.bundle import pieces, write_bundle
 from ledger.receipt import receipt as make_receipt
 from pipeline.errors import Erased, Rejected, Unavailable
-from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
+from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, Timestamp, encode
 from rights.terms import parse_rights, terms_document
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
@@ -106,6 +106,20 @@ def thumbnail(capture_id: str) -> Response:
 def manifest(capture_id: str) -> Response:
     """The C2PA manifest store."""
     return blob_answer(_manifest(capture_id).sha256, "application/c2pa")
+
+
+@captures.get("/<capture_id>/timestamp")
+@needs("capture", "review")
+def timestamp(capture_id: str) -> Response:
+    """The time-stamp that came after signing, as the authority gave it (RFC 3161)."""
+    made, capture = _manifest(capture_id), own(capture_id)
+    if made.timestamp != "pending":
+        where = "it is in the photo's own signature" if made.timestamp else "nobody was asked for one"
+        raise problem("not-found", f"No time-stamp came after this photo was signed: {where}.")
+    if "timestamp" not in capture.facts:
+        raise not_yet(capture, "timestamp")
+    given: Timestamp = capture.fact("timestamp")
+    return Response(given.reply, mimetype="application/timestamp-reply", headers={"Cache-Control": "no-store"})
 
 
 @captures.get("/<capture_id>/receipt")
@@ -228,7 +242,7 @@ def _events(capture_id: str) -> Iterator[str]:
             at_ms = round((capture.fact_times[name] - capture.created_at).total_seconds() * 1000)
             fact = {
                 "name": name,
-                "status": statuses[name],
+                "status": statuses.get(name, capture.status),  # a time-stamp comes whenever it comes
                 "at_ms": at_ms,
                 "value": fact_json(capture.facts[name], capture_id),
             }

@@ -3,12 +3,13 @@
 import dataclasses
 import types
 import typing
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.problems import TYPES as PROBLEMS
-from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, VerdictKind
+from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, Timestamp, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
 
@@ -88,6 +89,9 @@ CALLS = (
     Call("get", "/v1/captures/{id}/thumbnail", "An upright JPEG of at most 512 px, without metadata.",
          {200: ("image/jpeg", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", _BYTES)},
+         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/timestamp", "The RFC 3161 time-stamp of the manifest store that came after signing, "
+         "because the authority was down then.", {200: ("application/timestamp-reply", _BYTES)},
          (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/receipt", "What anyone needs to verify the photo without us.",
          {200: (_JSON, _ref("Receipt"))}, (*_OWN, "not-there-yet"), (ID,)),
@@ -255,6 +259,7 @@ def _schemas() -> dict[str, Any]:
         "published": {"type": "boolean"},
         "keep_location": {"type": "boolean"},
         **facts,
+        "timestamp": _nullable(_timestamp()),
         "rejection": _nullable(_schema(Rejection)),
         "timings": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "ms since upload"},
         "promise": {"type": "string", "description": "a signed note: in the log, or refused with a reason, by when"},
@@ -283,6 +288,12 @@ def _schemas() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _timestamp() -> dict[str, Any]:
+    schema = _schema(Timestamp)
+    del schema["properties"]["reply"]
+    return schema | {"required": list(schema["properties"])}
+
+
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
@@ -301,4 +312,6 @@ def _schema(kind: Any) -> dict[str, Any]:
         return {"type": "object", "properties": {name: _schema(hint) for name, hint in hints.items()}}
     if kind is bytes:
         return dict(_HEX)
+    if kind is datetime:
+        return {"type": "string", "format": "date-time"}
     return {"type": {str: "string", int: "integer", bool: "boolean"}[kind]}

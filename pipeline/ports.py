@@ -15,6 +15,7 @@ from pipeline.record import (
     Fingerprint,
     Request,
     Rights,
+    TimestampState,
     Verdict,
 )
 
@@ -161,6 +162,7 @@ class Signed:
     label: str
     signer: str
     media_type: str
+    timestamp: TimestampState | None = None
 
 
 class Domains(Protocol):

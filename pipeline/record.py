@@ -17,6 +17,7 @@ VerdictKind = Literal[
     "original", "exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"
 ]  # the first match's kind, or original when there is none
 Corners = tuple[tuple[int, int], ...]  # hundredths of a pixel: top left, top right, bottom right, bottom left
+TimestampState = Literal["embedded", "pending"]
 AiTraining = Literal["allowed", "not_allowed", "ask"]
 
 
@@ -160,7 +161,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's."""
+    """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's.
+
+    `timestamp`: embedded in the signature, or pending: the authority gave none then, and the fact `timestamp` follows.
+    None when nobody was to be asked, and in facts of versions that did not note it.
+    """
 
     sha256: bytes
     size: int
@@ -171,6 +176,22 @@ class Manifest:
     signer: str
     state: CredentialState
     thumbnail_sha256: bytes
+    timestamp: TimestampState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """An authority's word that the signed manifest store was there at this time, given after it was signed (RFC 3161).
+
+    `sha256`: the manifest store's, which is what was stamped. `authority`: who signed, as its certificate names it
+    (RFC 4514). `trusted`: that certificate leads to a root that the operator named. `reply`: the TimeStampResp, DER.
+    """
+
+    sha256: bytes
+    time: datetime
+    authority: str
+    trusted: bool
+    reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +235,7 @@ class Rejection:
     reason: str
 
 
-Fact = Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection
+Fact = Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection | Timestamp
 
 # The order of the record: name of the fact, its type, and what a capture is called once it has it.
 FACTS: tuple[tuple[str, type[Any], str], ...] = (
@@ -227,7 +248,10 @@ FACTS: tuple[tuple[str, type[Any], str], ...] = (
     ("inclusion", Inclusion, "logged"),
     ("anchor", Anchor, "anchored"),
 )
-FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {"rejection": Rejection}
+FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {
+    "rejection": Rejection,
+    "timestamp": Timestamp,  # in no order: it comes when the authority is there again, whatever came meanwhile
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ def sign(work: Work) -> Manifest:
         # Signing reads the file back and raises unless our own signature is trusted.
         state="trusted",
         thumbnail_sha256=thumbnail.sha256,
+        timestamp=signed.timestamp,
     )
 
 

@@ -9,6 +9,7 @@ cannot delete a manifest that came with the upload, which CREATE does without a 
 
 import io
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -18,12 +19,13 @@ from c2pa import Builder, C2paBuilderIntent, C2paError, C2paSigningAlg, Context,
 
 from pipeline.errors import Rejected, Unavailable
 from pipeline.ports import Signed, SigningOrder
-from pipeline.record import encode
+from pipeline.record import TimestampState, encode
 from provenance.container import FORMATS, manifest_store
 from provenance.exif import Shot, read_shot
 from provenance.inspect import judge, signer_name
 from provenance.keys import Identity
 from provenance.reader import Report, Source, Unreadable, error_kind, ingredients, offline_settings, read_report
+from provenance.timestamp import Authority, relayed
 
 SPEC_VERSION = "2.4.0"  # the C2PA specification that the manifests follow; its conformance rubric asks for it
 REGISTERED_SOFT_BINDING = "io.iscc.v0"  # the one open fingerprint on the official list of soft binding algorithms
@@ -32,6 +34,8 @@ NOT_ASSERTED = (REGISTERED_SOFT_BINDING, "rootsift128-v1")
 FINGERPRINTS = "org.capture.fingerprints"  # our own assertion: what the official list has no name for
 
 _THUMBNAIL = "thumbnail.jpg"
+
+log = logging.getLogger(__name__)
 
 _CONTEXT = {"exif": "http://ns.adobe.com/exif/1.0/", "tiff": "http://ns.adobe.com/tiff/1.0/"}
 
@@ -42,28 +46,54 @@ def sign(
     order: SigningOrder,
     rights_assertions: Mapping[str, Mapping[str, Any]],
     identity: Identity,
-    tsa_url: str | None = None,
+    authority: Authority | None = None,
 ) -> Signed:
     """Write the photo with a signed manifest to `signed`, and return the manifest store that is in it.
 
     A manifest that came with the photo stays in the store, byte for byte, as the parent. The result is read back:
     our signature must be trusted under our own root, and the parent must be there. Safe in a forked child.
 
-    Raises Rejected when this file cannot be signed without losing something, and Unavailable when the signer, the
-    time-stamping authority or the disk is at fault.
+    An `authority` that gives no time-stamp, or none that holds, does not stop anything: the photo is signed without,
+    and its time-stamp is pending. Raises Rejected when this file cannot be signed without losing something, and
+    Unavailable when the signer or the disk is at fault.
     """
     media_type = order.asset.media_type
     if media_type not in FORMATS:
         raise Rejected(f"{media_type} cannot carry Content Credentials; send one of {', '.join(FORMATS)}")
     identity.check()
     definition = _definition(order, rights_assertions, read_shot(photo))
-    store, content = _signed_bytes(photo, FORMATS[media_type], definition, order, identity, tsa_url)
-    report = _read_back(content, FORMATS[media_type], order, identity)
+    made = _stamped(photo, definition, order, identity, authority) if authority else None
+    store, content, report = made or _signed(photo, definition, order, identity)
     _write(signed, content)
     if manifest_store(signed, media_type) != store:
         signed.unlink()
         raise Rejected("signing left a manifest store in the file that cannot be found again; the file is damaged")
-    return Signed(store, report.active_label, signer_name(report.active) or identity.signer, media_type)
+    timestamp: TimestampState | None = None
+    if authority:
+        timestamp = "embedded" if made else "pending"
+    return Signed(store, report.active_label, signer_name(report.active) or identity.signer, media_type, timestamp)
+
+
+def _stamped(
+    photo: Path, definition: Mapping[str, Any], order: SigningOrder, identity: Identity, authority: Authority
+) -> tuple[bytes, bytes, Report] | None:
+    """The signed photo with a time-stamp in it, or None: then whatever was wrong with the rest comes up without it."""
+    with relayed(authority) as relay:
+        try:
+            made = _signed(photo, definition, order, identity, relay.url)
+        except (Rejected, Unavailable) as error:
+            log.warning("a time-stamp is pending: %s", relay.problem or f"the signature with it was no good ({error})")
+            return None
+    return made if (made[2].active.get("signature_info") or {}).get("time") else None
+
+
+def _signed(
+    photo: Path, definition: Mapping[str, Any], order: SigningOrder, identity: Identity, tsa_url: str | None = None
+) -> tuple[bytes, bytes, Report]:
+    """The manifest store, the photo with it inside, and what reading that back found."""
+    library_format = FORMATS[order.asset.media_type]
+    store, content = _signed_bytes(photo, library_format, definition, order, identity, tsa_url)
+    return store, content, _read_back(content, library_format, order, identity)
 
 
 def _definition(order: SigningOrder, rights_assertions: Mapping[str, Mapping[str, Any]], shot: Shot) -> dict[str, Any]:
@@ -148,7 +178,7 @@ def _signed_bytes(
     except C2paError as error:
         if source:
             source.check(error)
-        raise _failure(error, order, tsa_url) from None
+        raise _failure(error, order) from None
     except OSError as error:
         raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
     return store, out.getvalue()
@@ -156,7 +186,7 @@ def _signed_bytes(
 
 def _context(identity: Identity, tsa_url: str | None) -> Context:
     # Made for each call: the library's signers and contexts do not survive a fork.
-    settings = offline_settings(identity.root_pem, tsa_url)
+    settings = offline_settings(identity.root_pem)
     # The library's own thumbnail decodes the whole photo: 340 ms for 12 megapixels. Ours is there already.
     settings["builder"] = {"thumbnail": {"enabled": False}, "actions": {"all_actions_included": True}}
     try:
@@ -166,10 +196,8 @@ def _context(identity: Identity, tsa_url: str | None) -> Context:
         raise Unavailable(f"the signer: its certificates were refused ({error_kind(error)}); restore them") from None
 
 
-def _failure(error: C2paError, order: SigningOrder, tsa_url: str | None) -> Rejected | Unavailable:
+def _failure(error: C2paError, order: SigningOrder) -> Rejected | Unavailable:
     kind = error_kind(error)
-    if kind == "Signature" and tsa_url:
-        return Unavailable("the time-stamping authority (CAPTURE_TSA_URL) gave no time-stamp; is it up?")
     if kind == "Signature":
         return Unavailable("the signer: it gave no signature that its certificate confirms; restore its folder")
     if order.credentials.state == "none":

@@ -16,7 +16,7 @@ from pipeline.record import Leaf, Request, Rights, decode
 from store.database import Database, as_moment, blobs_go, now_text
 from store.facts import as_json, remove_fingerprint, write_fact
 from store.fingerprints import IN_LIMIT
-from store.schema import blob_uses, captures, erasures, facts, idempotency, log_leaves, removed_fingerprints
+from store.schema import blob_uses, captures, erasures, facts, idempotency, log_leaves, removed_fingerprints, unstamped
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency):
+            for table in (facts, idempotency, unstamped):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             connection.execute(captures.update().where(mine).values(**_emptied(held)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))

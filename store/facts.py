@@ -12,7 +12,16 @@ from pipeline.errors import Conflict
 from pipeline.record import FACT_TYPES, Asset, Fingerprint, Leaf, Manifest, encode
 from store.database import now_text
 from store.fingerprints import in_commit_order
-from store.schema import blob_uses, captures, facts, fingerprints, local_features, log_leaves, removed_fingerprints
+from store.schema import (
+    blob_uses,
+    captures,
+    facts,
+    fingerprints,
+    local_features,
+    log_leaves,
+    removed_fingerprints,
+    unstamped,
+)
 
 PDQ, ISCC, ROOTSIFT = "pdq256-v1", "io.iscc.v0", "rootsift128-v1"  # the soft bindings that are searched
 
@@ -69,6 +78,15 @@ def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
     connection.execute(log_leaves.insert().values(capture_id=capture_id, digest=fact.digest))
 
 
+def _await_timestamp(connection: Connection, capture_id: str, fact: Manifest) -> None:
+    if fact.timestamp == "pending":
+        connection.execute(unstamped.insert().values(capture_id=capture_id, sha256=fact.sha256))
+
+
+def _end_waiting(connection: Connection, capture_id: str, _fact: Any) -> None:
+    connection.execute(unstamped.delete().where(unstamped.c.capture_id == capture_id))
+
+
 def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
     connection.execute(captures.update().where(captures.c.id == capture_id).values(finished=True))
 
@@ -93,6 +111,8 @@ def remove_fingerprint(connection: Connection, capture_id: str) -> None:
 
 _DERIVED: dict[str, Callable[[Connection, str, Any], None]] = {
     "fingerprint": _index_row,
+    "manifest": _await_timestamp,
+    "timestamp": _end_waiting,
     "leaf": _waiting_leaf,
     "anchor": _finish,
     "rejection": _refuse,
