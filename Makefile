@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor golden contracts \
+.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor bench-sign golden contracts \
   fuzz-contract gas-contract lock clean
 
 help:
@@ -68,6 +68,10 @@ bench-index: setup-dev
 ## make bench-anchor  how fast are leaves sequenced and anchored, and what does a proof cost?
 bench-anchor: setup-dev
 	@$(BIN)/python -m bench.anchor $(BENCH)
+
+## make bench-sign  what do signing and judging a photo cost, beside the library's own way?
+bench-sign: setup-dev
+	@$(BIN)/python -m bench.sign $(BENCH)
 
 ## make golden     make the golden vectors again (a diff in tests/golden is a change of format: think twice)
 golden: setup-dev
