@@ -5,8 +5,8 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor bench-sign golden contracts \
-  fuzz-contract gas-contract lock clean
+.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor \
+  bench-sign golden contracts fuzz-contract gas-contract lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -42,6 +42,14 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 ## make test       every test
 test: setup-dev
 	@$(BIN)/python -m pytest $(TESTS)
+
+## make test-interop  two more C2PA readers, for node, judge what we sign (60 MB from npm)
+test-interop: setup-dev tests/interop/node_modules/.ready
+	@$(BIN)/python -m pytest tests/provenance/test_interop.py
+
+tests/interop/node_modules/.ready: tests/interop/package.json tests/interop/package-lock.json .venv/.ready
+	@cd tests/interop && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null
+	@touch $@
 
 ## make lint       ruff and mypy --strict
 lint: setup-dev
@@ -96,4 +104,4 @@ lock: setup
 
 ## make clean      remove what setup made (never your data)
 clean:
-	@rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@rm -rf .venv node_modules tests/interop/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info
