@@ -234,6 +234,8 @@ def doctor() -> None:
         "chain": services.check_chain,
         "log": services.log.newest,
     }
+    if services.settings.tsa_url:
+        checks["tsa"] = lambda: services.domains.timestamp(bytes(32))
     for name, check in checks.items():
         began = time.perf_counter()
         try:

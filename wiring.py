@@ -248,10 +248,10 @@ class Domains:
             return dataclasses.replace(signed_photo, timestamp="pending")
         return sign(photo, signed, order, assertions, here.identity, authority)
 
-    def timestamp(self, content: bytes) -> Timestamp:
-        """A time-stamp over these bytes. Raises Unavailable when there is no authority, or it gives none."""
+    def timestamp(self, sha256: bytes) -> Timestamp:
+        """A time-stamp over this digest. Raises Unavailable when there is no authority, or it gives none."""
         if authority := self._services.time_authority:
-            return authority.stamp(content)
+            return authority.stamp(sha256)
         raise Unavailable("the time-stamping authority, which CAPTURE_TSA_URL does not name")
 
     def terms_id(self, rights: Rights) -> bytes:

@@ -19,9 +19,7 @@ from typing import Any
 
 from cryptography import x509
 from rfc3161_client import (
-    HashAlgorithm,
     PKIStatus,
-    TimestampRequestBuilder,
     TimeStampResponse,
     VerificationError,
     VerifierBuilder,
@@ -36,6 +34,8 @@ MAX_REPLY_BYTES = 65_536  # a token with its certificates is 1 to 10 KB
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 
 _SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
+# The DER before a SHA-256 imprint, which has the form of a DigestInfo (RFC 8017, section 9.2, note 1).
+_IMPRINT = bytes.fromhex("3031300d060960864801650304020105000420")
 _MAX_QUERY_BYTES = 1_000
 _POLL_S = 0.005  # how long the relay may take to notice that nobody needs it any more
 
@@ -54,21 +54,21 @@ class Authority:
     roots: tuple[x509.Certificate, ...] = ()
     timeout_s: float = TIMEOUT_S
 
-    def stamp(self, content: bytes) -> Timestamp:
-        """A time-stamp over the SHA-256 of these bytes, checked: imprint, nonce, signature, purpose, roots.
+    def stamp(self, sha256: bytes) -> Timestamp:
+        """A time-stamp over this digest, checked: imprint, nonce, signature, purpose, roots.
 
         Raises Unavailable when there is none within `timeout_s`, or it does not hold.
         """
-        query = TimestampRequestBuilder(content, HashAlgorithm.SHA256).build()
-        reply = _decoded(self._ask(query.as_bytes()))
+        nonce = secrets.randbelow(2**62) + 2**62  # eight bytes, and positive
+        reply = _decoded(self._ask(_query(sha256, nonce)))
         imprint = reply.tst_info.message_imprint
         if imprint.hash_algorithm != _SHA256:
             raise _useless("it stamped another kind of digest")
         certificates = [x509.load_der_x509_certificate(der) for der in reply.signed_data.certificates]
         brought = tuple(c for c in certificates if c.subject == c.issuer)
-        _check(reply, self.roots or brought, query.message_imprint.message, query.nonce)
+        _check(reply, self.roots or brought, sha256, nonce)
         return Timestamp(
-            sha256=imprint.message,
+            sha256=sha256,
             time=reply.tst_info.gen_time.astimezone(UTC),
             authority=_signer(reply, certificates),
             trusted=bool(self.roots),
@@ -162,6 +162,12 @@ def _door(authority: Authority, relay: Relay, path: str) -> type[BaseHTTPRequest
 def read_roots(pem: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates in a PEM file. Raises ValueError when there is none."""
     return tuple(x509.load_pem_x509_certificates(pem))
+
+
+def _query(sha256: bytes, nonce: int) -> bytes:
+    """The DER of a TimeStampReq: version 1, imprint, nonce, and the wish for certificates."""
+    body = b"\x02\x01\x01" + _IMPRINT + sha256 + b"\x02\x08" + nonce.to_bytes(8, "big") + b"\x01\x01\xff"
+    return b"\x30" + bytes([len(body)]) + body
 
 
 def _decoded(content: bytes) -> TimeStampResponse:

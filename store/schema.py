@@ -166,7 +166,7 @@ unstamped = Table(
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
     Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, unique=True),
-    Column("sha256", LargeBinary(32), nullable=False),  # of the manifest store: the blob that is to be stamped
+    Column("sha256", LargeBinary(32), nullable=False),  # of the manifest store: what is to be stamped
 )
 
 # C2SP tlog-tiles: `hashes` is 1 to 256 hashes of 32 bytes. A partial tile is a prefix of the row.

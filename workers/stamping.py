@@ -51,11 +51,8 @@ class Stamping:
 
     def _stamp(self, capture_id: str, sha256: bytes) -> bool:
         try:
-            store = b"".join(self._services.blobs.read(sha256))
-            self._services.captures.put(capture_id, "timestamp", self._services.domains.timestamp(store))
+            self._services.captures.put(capture_id, "timestamp", self._services.domains.timestamp(sha256))
         except (Conflict, Erased) as other:  # another machine was quicker, or its owner had it erased meanwhile
             log.info("%s needs no time-stamp any more: %s", capture_id, type(other).__name__)
             return False
-        except LookupError:
-            raise Unavailable(f"the blob store, which has not the manifest of {capture_id} now") from None
         return True

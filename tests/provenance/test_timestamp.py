@@ -30,6 +30,7 @@ from tests.service import free_port
 from wiring import tsa_post
 
 BAD: tuple[Mood, ...] = tuple(mood for mood in get_args(Mood) if mood != "up")
+DIGEST = hashlib.sha256(b"a manifest store").digest()
 PATIENCE_S = 10.0  # where an answer is to come: the machine may be busy
 TIMEOUT_S = 0.5  # where none is: a quarter of the real one
 
@@ -55,8 +56,8 @@ def ours(responder: Authority, root: Party | None = None) -> timestamp.Authority
 
 
 def test_a_stamp_is_over_the_digest_and_of_now(responder: Authority, authority: timestamp.Authority) -> None:
-    stamp = authority.stamp(b"a manifest store")
-    assert stamp.sha256 == hashlib.sha256(b"a manifest store").digest()
+    stamp = authority.stamp(DIGEST)
+    assert stamp.sha256 == DIGEST
     assert abs((datetime.now(UTC) - stamp.time).total_seconds()) < 5
     assert (stamp.authority, stamp.trusted) == ("CN=Time-stamping unit,O=Tests", True)
 
@@ -64,7 +65,7 @@ def test_a_stamp_is_over_the_digest_and_of_now(responder: Authority, authority: 
 def test_openssl_agrees(responder: Authority, authority: timestamp.Authority, tmp_path: Path) -> None:
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl here")
-    stamp = authority.stamp(b"a manifest store")
+    stamp = authority.stamp(DIGEST)
     (tmp_path / "reply").write_bytes(stamp.reply)
     (tmp_path / "root.pem").write_text(responder.root_pem)
     for digest, agrees in ((stamp.sha256.hex(), True), ("00" * 32, False)):
@@ -80,7 +81,7 @@ def test_nothing_but_a_stamp_that_holds_is_taken(
     responder.mood = mood
     began = time.monotonic()
     with pytest.raises(Unavailable, match="the time-stamping authority") as told:
-        replace(authority, timeout_s=TIMEOUT_S).stamp(b"a manifest store")
+        replace(authority, timeout_s=TIMEOUT_S).stamp(DIGEST)
     assert time.monotonic() - began < TIMEOUT_S + 1
     assert len(str(told.value)) < 300 and "ErrorStack" not in str(told.value)
 
@@ -88,25 +89,25 @@ def test_nothing_but_a_stamp_that_holds_is_taken(
 def test_another_root_is_not_the_authoritys(responder: Authority, authority: timestamp.Authority) -> None:
     stranger = issue("Time-stamping root", None, None)
     with pytest.raises(Unavailable, match="does not hold"):
-        ours(responder, stranger).stamp(b"x")
+        ours(responder, stranger).stamp(DIGEST)
 
 
 def test_without_roots_of_ours_its_own_is_taken_and_that_is_told(
     responder: Authority, authority: timestamp.Authority
 ) -> None:
-    assert replace(authority, roots=()).stamp(b"x").trusted is False
+    assert replace(authority, roots=()).stamp(DIGEST).trusted is False
     responder.mood = "wrong signature"
     with pytest.raises(Unavailable, match="does not hold"):
-        replace(authority, roots=()).stamp(b"x")
+        replace(authority, roots=()).stamp(DIGEST)
 
 
 def test_a_reply_without_its_root_needs_one_from_the_operator(
     responder: Authority, authority: timestamp.Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(responder, "brings_root", False)
-    assert authority.stamp(b"x").trusted
+    assert authority.stamp(DIGEST).trusted
     with pytest.raises(Unavailable, match="CAPTURE_TSA_ROOTS"):
-        replace(authority, roots=()).stamp(b"x")
+        replace(authority, roots=()).stamp(DIGEST)
 
 
 def test_roots_are_read_from_a_file(responder: Authority) -> None:
