@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Unavailable
-from pipeline.ports import Picture, Signed, SigningOrder
+from pipeline.ports import Picture, Public, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
 from settings import Engines, Settings, worker_name
 from store.blobs import BlobStore
@@ -154,6 +154,17 @@ class Services:
 
         return read_or_make_key(self.settings.chain_key_file or self.settings.keys / "chain" / "writer.key")
 
+    @cached_property
+    def log_place(self) -> dict[str, Any]:
+        """What photos say about where their log is anchored."""
+        from ledger.accounts import checksummed, first_contract
+        from ledger.place import log_place
+
+        engines, given = self.engines, self.settings.chain_contract
+        contract = checksummed(bytes.fromhex(given[2:])) if given else first_contract(self.chain_key())
+        memory = self.settings.run / "chain-id"
+        return log_place(self.checkpoint_signer.origin, contract, engines.chain_url, engines.chain_is_local, memory)
+
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""
         from ledger.sequence import sequence
@@ -234,25 +245,38 @@ class Domains:
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed:
         from provenance.manifest import sign
-        from rights.preferences import metadata_assertion, training_mining_assertion
 
-        assertions = {
-            "cawg.metadata": metadata_assertion(order.rights),
-            "cawg.training-mining": training_mining_assertion(order.rights),
-        }
         here = self._services
+        rights = self._rights_assertions(order)
         authority = here.time_authority
         if authority and here.captures.unstamped(1):
             # It did not answer a moment ago: the sweeper asks it, with pauses, and no photo waits for it meanwhile.
-            signed_photo = sign(photo, signed, order, assertions, here.identity)
-            return dataclasses.replace(signed_photo, timestamp="pending")
-        return sign(photo, signed, order, assertions, here.identity, authority)
+            made = sign(photo, signed, order, rights, here.identity, None, here.log_place)
+            return dataclasses.replace(made, timestamp="pending")
+        return sign(photo, signed, order, rights, here.identity, authority, here.log_place)
+
+    def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public:
+        from provenance.rendition import sign_public
+
+        here = self._services
+        rights = self._rights_assertions(order)
+        # An authority that failed a moment ago is not waited for again: what is stamped later is this file's parent.
+        authority = here.time_authority if full.timestamp == "embedded" else None
+        return sign_public(signed, public, order, full, rights, here.identity, authority, here.log_place)
 
     def timestamp(self, sha256: bytes) -> Timestamp:
         """A time-stamp over this digest. Raises Unavailable when there is no authority, or it gives none."""
         if authority := self._services.time_authority:
             return authority.stamp(sha256)
         raise Unavailable("the time-stamping authority, which CAPTURE_TSA_URL does not name")
+
+    def _rights_assertions(self, order: SigningOrder) -> dict[str, dict[str, Any]]:
+        from rights.preferences import metadata_assertion, training_mining_assertion
+
+        return {
+            "cawg.metadata": metadata_assertion(order.rights),
+            "cawg.training-mining": training_mining_assertion(order.rights),
+        }
 
     def terms_id(self, rights: Rights) -> bytes:
         from rights.terms import terms_id

@@ -4,6 +4,7 @@ import time
 
 from flask import Flask, Response, g, request
 
+from capture_api import files as files  # its routes are the captures'
 from capture_api import metrics, problems
 from capture_api.body import UploadRequest
 from capture_api.captures import captures

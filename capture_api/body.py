@@ -23,6 +23,7 @@ TYPES = (
     "image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif", "image/tiff", "image/gif",
     "image/x-adobe-dng",
 )  # fmt: skip
+_VIDEOS = " Videos are not taken: nothing here could find a copy of one."
 _DECLARABLE = (*TYPES, "image/jpg", "image/dng")
 
 
@@ -56,14 +57,16 @@ def take_upload(incoming: Incoming) -> Upload:
         source, metadata = request.stream, _ascii(request.headers.get("Capture-Metadata"))
     else:
         raise problem("wrong-media-type", f"The Content-Type is {declared or 'missing'}; send one of {', '.join(TYPES)}"
-                      ", or multipart/form-data with a part named file.")  # fmt: skip
+                      f", or multipart/form-data with a part named file.{_VIDEOS}")  # fmt: skip
     parsed = _metadata(metadata)
     first = _copy(source, incoming)
     _check_whole(incoming.size, declared)
     _check_digest(incoming.sha256, declared)
     media_type = sniff(first)
     if media_type is None:
-        raise problem("wrong-media-type", f"The bytes are none of {', '.join(TYPES)}. Send the photo's own file.")
+        raise problem(
+            "wrong-media-type", f"The bytes are none of {', '.join(TYPES)}. Send the photo's own file.{_VIDEOS}"
+        )
     return Upload(incoming, media_type, parsed)
 
 

@@ -19,7 +19,7 @@ from capture_api.services import services, watch
 from ledger.bundle import pieces, write_bundle
 from ledger.receipt import receipt as make_receipt
 from pipeline.errors import Erased, Rejected, Unavailable
-from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, Timestamp, encode
+from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
 from rights.terms import parse_rights, terms_document
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
@@ -78,50 +78,6 @@ def fingerprint(capture_id: str) -> Response:
     return json_answer(encode(capture.fact("fingerprint")))
 
 
-@captures.get("/<capture_id>/original")
-@needs("capture")
-def original(capture_id: str) -> Response:
-    """The upload, untouched."""
-    asset = own(capture_id, owner_only=True).fact("asset")
-    return blob_answer(asset.sha256, asset.media_type)
-
-
-@captures.get("/<capture_id>/file")
-@needs("capture", "review")
-def file(capture_id: str) -> Response:
-    """The photo with its signed manifest."""
-    made = _manifest(capture_id)
-    return blob_answer(made.signed_sha256, made.signed_media_type)
-
-
-@captures.get("/<capture_id>/thumbnail")
-@needs("capture", "review")
-def thumbnail(capture_id: str) -> Response:
-    """A small upright JPEG without metadata."""
-    return blob_answer(_manifest(capture_id).thumbnail_sha256, "image/jpeg")
-
-
-@captures.get("/<capture_id>/manifest")
-@needs("capture", "review")
-def manifest(capture_id: str) -> Response:
-    """The C2PA manifest store."""
-    return blob_answer(_manifest(capture_id).sha256, "application/c2pa")
-
-
-@captures.get("/<capture_id>/timestamp")
-@needs("capture", "review")
-def timestamp(capture_id: str) -> Response:
-    """The time-stamp that came after signing, as the authority gave it (RFC 3161)."""
-    made, capture = _manifest(capture_id), own(capture_id)
-    if made.timestamp != "pending":
-        where = "it is in the photo's own signature" if made.timestamp else "nobody was asked for one"
-        raise problem("not-found", f"No time-stamp came after this photo was signed: {where}.")
-    if "timestamp" not in capture.facts:
-        raise not_yet(capture, "timestamp")
-    given: Timestamp = capture.fact("timestamp")
-    return Response(given.reply, mimetype="application/timestamp-reply", headers={"Cache-Control": "no-store"})
-
-
 @captures.get("/<capture_id>/receipt")
 @needs("capture")
 def receipt(capture_id: str) -> Response:
@@ -134,13 +90,17 @@ def receipt(capture_id: str) -> Response:
 @captures.get("/<capture_id>/bundle")
 @needs("capture")
 def bundle(capture_id: str) -> Response:
-    """The proof bundle: the receipt with the signed photo, and what checks them, as a zip."""
-    receipt, made, here = _receipt(capture_id, "bundle"), _manifest(capture_id), services()
+    """The proof bundle: the receipt with the photo, public or (`photo=full`) whole, and what checks them, as a zip."""
+    receipt, made, here = _receipt(capture_id, "bundle"), manifest_fact(capture_id), services()
+    is_full = request.args.get("photo") == "full"
+    photo_sha256 = made.signed_sha256 if is_full else open_or_refuse(made.open_file, capture_id)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
     certificates = here.identity.chain_pem + here.identity.root_pem
     suffix = made.signed_media_type.removeprefix("image/").replace("jpeg", "jpg")
     try:
-        write_bundle(file, receipt, here.blobs.read(made.signed_sha256), suffix, certificates, here.checkpoint_signer)
+        photo = here.blobs.read(photo_sha256)
+        sidecar = None if made.embedded else here.blobs.read(made.sha256)
+        write_bundle(file, receipt, photo, suffix, certificates, here.checkpoint_signer, sidecar)
     except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
         file.close()
         raise Unavailable(f"the bytes of {request.path}") from missing
@@ -286,8 +246,17 @@ def unknown(capture_id: str) -> Exception:
     return problem("not-found", f"You have no capture {capture_id[:40]!r}.")
 
 
-def _manifest(capture_id: str) -> Manifest:
-    capture = own(capture_id)
+def open_or_refuse(sha256: bytes | None, capture_id: str) -> bytes:
+    """What others than the owner may have; raises Problem when there is nothing that would not tell the place."""
+    if sha256 is None:
+        raise problem("location-withheld", "The file tells where the photo was taken, and that cannot be taken out. "
+                      f"Its owner gets it whole: /v1/captures/{capture_id}/signed and /bundle?photo=full.")  # fmt: skip
+    return sha256
+
+
+def manifest_fact(capture_id: str, owner_only: bool = False) -> Manifest:
+    """What was signed, when the caller may see the capture; raises Problem, also when it is not made yet."""
+    capture = own(capture_id, owner_only)
     if "manifest" not in capture.facts:
         raise not_yet(capture, "manifest")
     made: Manifest = capture.fact("manifest")

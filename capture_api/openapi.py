@@ -82,14 +82,18 @@ CALLS = (
          (ID, _path("other", "The match's id"))),
     Call("get", "/v1/captures/{id}/fingerprint", "All fingerprints, raw (owner and reviewers only).",
          {200: (_JSON, _ref("Fingerprint"))}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest.", {200: ("image/*", _BYTES)},
-         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/file", "The photo with its signed manifest, without the place where it was taken "
+         "unless keep_location was asked for.", {200: ("image/*", _BYTES)},
+         (*_OWN, "not-there-yet", "location-withheld"), (ID,)),
+    Call("get", "/v1/captures/{id}/signed", "The whole signed photo, which the receipt is about: the same, or with the "
+         "place (owner only).", {200: ("image/*", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/original", "The upload, untouched (owner only).", {200: ("image/*", _BYTES)}, _OWN,
          (ID,)),
     Call("get", "/v1/captures/{id}/thumbnail", "An upright JPEG of at most 512 px, without metadata.",
          {200: ("image/jpeg", _BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
-    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store.", {200: ("application/c2pa", _BYTES)},
-         (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/manifest", "The C2PA manifest store: the registered one for the owner, for "
+         "reviewers that of /file.", {200: ("application/c2pa", _BYTES)},
+         (*_OWN, "not-there-yet", "location-withheld"), (ID,)),
     Call("get", "/v1/captures/{id}/timestamp", "The RFC 3161 time-stamp of the manifest store that came after signing, "
          "because the authority was down then.", {200: ("application/timestamp-reply", _BYTES)},
          (*_OWN, "not-there-yet"), (ID,)),

@@ -29,6 +29,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "upload-cut-off": (400, "The upload ended early"),
     "no-key": (401, "An API key is needed"),
     "not-allowed": (403, "This key may not do that"),
+    "location-withheld": (403, "The file would tell where the photo was taken"),
     "not-found": (404, "There is no such thing here"),
     "not-there-yet": (404, "This does not exist yet"),
     "wrong-method": (405, "This address does not take that method"),

@@ -116,7 +116,9 @@ def links(capture: Capture) -> dict[str, str]:
     if "fingerprint" in capture.facts:
         call |= {"fingerprint": "fingerprint"}
     if "manifest" in capture.facts:
-        call |= {"file": "file", "thumbnail": "thumbnail", "manifest": "manifest"}
+        call |= {"file": "file", "signed": "signed", "thumbnail": "thumbnail", "manifest": "manifest"}
+        if capture.fact("manifest").open_file is None:
+            del call["file"]
     if "timestamp" in capture.facts:
         call |= {"timestamp": "timestamp"}
     if "inclusion" in capture.facts:

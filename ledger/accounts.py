@@ -42,7 +42,23 @@ def owner_key(seed_file: Path, owner: str) -> bytes:
 
 
 def owner_address(seed_file: Path, owner: str) -> bytes:
-    """The 20-byte address of an owner's key: the end of the Keccak-256 of its public point."""
-    point = ec.derive_private_key(int.from_bytes(owner_key(seed_file, owner)), ec.SECP256K1()).public_key()
-    numbers = point.public_numbers()
+    """The 20-byte address of an owner's key."""
+    return _address(owner_key(seed_file, owner))
+
+
+def first_contract(key: bytes) -> str:
+    """The address of the contract that this key's account creates first (nonce 0), `checksummed`."""
+    # RLP of the list (address, 0): 0xd6 is a list of 22 bytes, 0x94 a string of 20, 0x80 the number 0.
+    return checksummed(bytes(keccak(b"\xd6\x94" + _address(key) + b"\x80"))[-20:])
+
+
+def checksummed(address: bytes) -> str:
+    """An address as 0x and hex, with the capitals that EIP-55 gives it."""
+    digits, marks = address.hex(), bytes(keccak(address.hex().encode())).hex()
+    return "0x" + "".join(d.upper() if int(mark, 16) >= 8 else d for d, mark in zip(digits, marks, strict=False))
+
+
+def _address(key: bytes) -> bytes:
+    """The end of the Keccak-256 of the key's public point."""
+    numbers = ec.derive_private_key(int.from_bytes(key), ec.SECP256K1()).public_key().public_numbers()
     return bytes(keccak(numbers.x.to_bytes(32) + numbers.y.to_bytes(32))[-20:])

@@ -22,11 +22,13 @@ def write_bundle(
     suffix: str,
     chain_pem: str,
     signer: CheckpointSigner,
+    sidecar: Iterable[bytes] | None = None,
 ) -> None:
     """Write the zip into an empty file that can be sought; the same state gives the same bytes.
 
     `photo`: the signed photo in pieces; `suffix`: such as jpg; `chain_pem`: the certificates that signed it, the root
-    last. files.txt lists the other files' SHA-256 as `sha256sum` does, signed by the log's key.
+    last; `sidecar`: the manifest store in pieces, when the photo has it not in itself. files.txt lists the other
+    files' SHA-256 as `sha256sum` does, signed by the log's key.
     """
     files: dict[str, Iterable[bytes]] = {
         "README.txt": [README.read_bytes()],
@@ -37,6 +39,8 @@ def write_bundle(
         "receipt.json": [json.dumps(receipt, indent=1, ensure_ascii=False).encode() + b"\n"],
         "verify.py": [VERIFIER.read_bytes()],
     }
+    if sidecar:
+        files["credentials.c2pa"] = sidecar
     lines = [KIND, f"capture {receipt['capture']}"]
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in files.items():

@@ -67,9 +67,9 @@ class Check:  # a receipt as JSON text, its photo, and the log's key
         if sha256(self.file) == upload:
             need(size == self.numbers[3], f"the file has {size} bytes, the receipt says otherwise")
             return "the file's SHA-256 is the one in the statement"
-        rest, store = split(self.file)
-        if re.match(UNSPLIT, self.file) or (sha256(store) == manifest and sha256(rest) != upload):
-            raise NotChecked("it is not the upload itself; that it is the signed photo, a C2PA validator must check")
+        (rest, store), name = split(self.file), manifest.hex().encode()  # which a public file, made from it, names
+        if re.match(UNSPLIT, self.file) or name in store or (sha256(store) == manifest and sha256(rest) != upload):
+            raise NotChecked("it is not the upload itself; that it was made from it, a C2PA validator must check")
         need(sha256(rest) == upload and sha256(store) == manifest, "it is not the upload, nor the photo signed from it")
         return "it is the registered upload, and the Content Credentials added to it are the registered ones"
 

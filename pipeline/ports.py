@@ -1,5 +1,6 @@
 """What the stages need from engines and domains. wiring.py decides who answers."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pipeline.record import (
     Credentials,
     Dimensions,
     Fingerprint,
+    LocationState,
     Request,
     Rights,
     TimestampState,
@@ -142,7 +144,7 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SigningOrder:
-    """Everything that the signed manifest shall say."""
+    """Everything that the signed manifest shall say. `attested`: the device vouches that its sensor took the photo."""
 
     asset: Asset
     credentials: Credentials
@@ -152,17 +154,35 @@ class SigningOrder:
     thumbnail: bytes
     keep_location: bool
     registered_at: datetime
+    attested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What came out of signing: the manifest store's bytes and what its own reader says of it."""
+    """What came out of signing: the manifest store's bytes and what its own reader says of it.
+
+    `embedded`: the store is in the file; otherwise the file is as it came, and the store is kept beside it.
+    """
 
     store: bytes
     label: str
     signer: str
     media_type: str
+    embedded: bool = True
     timestamp: TimestampState | None = None
+
+    @property
+    def sha256(self) -> bytes:
+        """The store's digest: what the leaf commits to."""
+        return hashlib.sha256(self.store).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """What became of the place where the photo was taken, and the public file's manifest when it was removed."""
+
+    location: LocationState
+    signed: Signed | None = None
 
 
 class Domains(Protocol):
@@ -177,6 +197,8 @@ class Domains(Protocol):
     def judge(self, fingerprint: Fingerprint, picture: Picture, sha256: bytes, before: int | None) -> Verdict: ...
 
     def sign(self, photo: Path, signed: Path, order: SigningOrder) -> Signed: ...
+
+    def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public: ...
 
     def terms_id(self, rights: Rights) -> bytes: ...
 

@@ -17,6 +17,9 @@ VerdictKind = Literal[
     "original", "exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"
 ]  # the first match's kind, or original when there is none
 Corners = tuple[tuple[int, int], ...]  # hundredths of a pixel: top left, top right, bottom right, bottom left
+# Of the place where a photo was taken: its file tells none; its owner wants it kept; it was taken out of the public
+# file; it cannot be taken out, so that there is no public file.
+LocationState = Literal["absent", "kept", "removed", "withheld"]
 TimestampState = Literal["embedded", "pending"]
 AiTraining = Literal["allowed", "not_allowed", "ask"]
 
@@ -160,9 +163,22 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendition:
+    """The public file of a photo that tells where it was taken: the same without that, and its own manifest store."""
+
+    sha256: bytes
+    size: int
+    manifest_sha256: bytes
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The Content Credentials that Capture signed: the manifest store's digest, and the signed file's.
 
+    `embedded`: the store is in the signed file. Otherwise the credentials that came with the upload could not be read:
+    the signed file is the upload, byte for byte, and the store is kept beside it. `location`: see LocationState; None
+    when an older version signed, which did not look. `public`: when the location was removed.
     `timestamp`: embedded in the signature, or pending: the authority gave none then, and the fact `timestamp` follows.
     None when nobody was to be asked, and in facts of versions that did not note it.
     """
@@ -176,7 +192,24 @@ class Manifest:
     signer: str
     state: CredentialState
     thumbnail_sha256: bytes
+    embedded: bool = True
+    location: LocationState | None = None
+    public: Rendition | None = None
     timestamp: TimestampState | None = None
+
+    @property
+    def open_file(self) -> bytes | None:
+        """The digest of the file that others than its owner may have; None when it would tell where it was taken."""
+        if self.location == "withheld":
+            return None
+        return self.public.sha256 if self.public else self.signed_sha256
+
+    @property
+    def open_store(self) -> bytes | None:
+        """The digest of that file's manifest store, or None."""
+        if self.location == "withheld":
+            return None
+        return self.public.manifest_sha256 if self.public else self.sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pipeline.canonical import digest_of
 from pipeline.errors import Rejected, Unavailable
-from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Received, SigningOrder
+from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Public, Received, SigningOrder
 from pipeline.record import (
     Capture,
     Credentials,
@@ -18,6 +18,7 @@ from pipeline.record import (
     Leaf,
     Manifest,
     Rejection,
+    Rendition,
     Verdict,
     encode,
 )
@@ -102,8 +103,10 @@ def sign(work: Work) -> Manifest:
         registered_at=capture.created_at,
     )
     with tempfile.TemporaryDirectory(prefix="capture-sign-") as folder:
-        path = Path(folder) / "signed"
+        path, public_path = Path(folder) / "signed", Path(folder) / "public"
         signed = work.services.domains.sign(work.photo, path, order)
+        public = work.services.domains.sign_public(path, public_path, order, signed)
+        rendition = _rendition(blobs, public_path, public)
         file = blobs.put_file(path)
     store = blobs.put(signed.store)
     thumbnail = blobs.put(order.thumbnail)
@@ -118,8 +121,18 @@ def sign(work: Work) -> Manifest:
         # Signing reads the file back and raises unless our own signature is trusted.
         state="trusted",
         thumbnail_sha256=thumbnail.sha256,
+        embedded=signed.embedded,
+        location=public.location,
+        public=rendition,
         timestamp=signed.timestamp,
     )
+
+
+def _rendition(blobs: DerivedBlobs, path: Path, public: Public) -> Rendition | None:
+    if public.signed is None:
+        return None
+    store, file = blobs.put(public.signed.store), blobs.put_file(path)
+    return Rendition(file.sha256, file.size, store.sha256, public.signed.label)
 
 
 def seal(work: Work) -> Leaf:

@@ -1,187 +1,200 @@
 """Signing what goes out: the upload's own bytes with a manifest of ours in them, read back before anyone relies on it.
 
-Every photo is signed as *opened* (`c2pa.opened`, the library's EDIT intent), those without credentials too. CREATE
+A photo is signed as *opened* (`c2pa.opened`, the library's EDIT intent), also when it came without credentials. CREATE
 would say `c2pa.created` with a digital source type, and each type there is claims how the pixels came to be:
 `digitalCapture` that a camera's sensor saw this, `digitalCreation` that somebody drew it, `empty` that there is
-nothing to see. Capture was handed a file and attests none of it. *Opened* claims exactly what happened, and it
-cannot delete a manifest that came with the upload, which CREATE does without a word (measured).
+nothing to see. Capture was handed a file and attests none of it, unless the device attested the capture. *Opened*
+claims exactly what happened, and it cannot delete a manifest that came with the upload, which CREATE does without a
+word (measured).
+
+Credentials that nobody can read cannot become a parent, and nothing is signed away: such a photo stays as it came,
+byte for byte, and our manifest is kept beside it (a sidecar) and binds the whole file.
 """
 
 import io
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from importlib import metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from c2pa import Builder, C2paBuilderIntent, C2paError, C2paSigningAlg, Context, Signer
+from c2pa import Builder, C2paBuilderIntent, C2paDigitalSourceType, C2paError, C2paSigningAlg, Context, Signer
 
 from pipeline.errors import Rejected, Unavailable
 from pipeline.ports import Signed, SigningOrder
-from pipeline.record import TimestampState, encode
+from pipeline.record import TimestampState
+from provenance.assertions import FINGERPRINTS as FINGERPRINTS
+from provenance.assertions import THUMBNAIL, Assertions, definition
 from provenance.container import FORMATS, manifest_store
-from provenance.exif import Shot, read_shot
+from provenance.exif import read_shot
 from provenance.inspect import judge, signer_name
 from provenance.keys import Identity
 from provenance.reader import Report, Source, Unreadable, error_kind, ingredients, offline_settings, read_report
 from provenance.timestamp import Authority, relayed
 
-SPEC_VERSION = "2.4.0"  # the C2PA specification that the manifests follow; its conformance rubric asks for it
-REGISTERED_SOFT_BINDING = "io.iscc.v0"  # the one open fingerprint on the official list of soft binding algorithms
-# The first is an assertion of its own; the points, 5 KB of them, stay between the service and its index.
-NOT_ASSERTED = (REGISTERED_SOFT_BINDING, "rootsift128-v1")
-FINGERPRINTS = "org.capture.fingerprints"  # our own assertion: what the official list has no name for
-
-_THUMBNAIL = "thumbnail.jpg"
+SIDECAR = "application/octet-stream"  # as such the library binds every byte of a file, and looks for nothing in it
 
 log = logging.getLogger(__name__)
 
-_CONTEXT = {"exif": "http://ns.adobe.com/exif/1.0/", "tiff": "http://ns.adobe.com/tiff/1.0/"}
+
+class NotKept(Rejected):
+    """The photo cannot be signed in place without damage to it, or to the credentials that it came with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One signing: what shall be said, and by whom.
+
+    `parent`: the signed photo that this one was made from, when it is not the upload itself. `in_place`: the manifest
+    goes into the file; otherwise beside it.
+    """
+
+    order: SigningOrder
+    definition: Mapping[str, Any]
+    identity: Identity
+    authority: Authority | None
+    parent: Path | None = None
+    in_place: bool = True
+
+    @property
+    def library_format(self) -> str:
+        """What the library is told that the file is."""
+        return FORMATS[self.order.asset.media_type] if self.in_place else SIDECAR
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A signed photo that was read back: its manifest store, its content, and what reading found."""
+
+    store: bytes
+    content: bytes
+    report: Report
+    timestamp: TimestampState | None = None
 
 
 def sign(
     photo: Path,
     signed: Path,
     order: SigningOrder,
-    rights_assertions: Mapping[str, Mapping[str, Any]],
+    rights_assertions: Assertions,
     identity: Identity,
     authority: Authority | None = None,
+    log: Mapping[str, Any] | None = None,
 ) -> Signed:
-    """Write the photo with a signed manifest to `signed`, and return the manifest store that is in it.
+    """Write the photo with a signed manifest to `signed`, and return the manifest store that is in it, or beside it.
 
-    A manifest that came with the photo stays in the store, byte for byte, as the parent. The result is read back:
-    our signature must be trusted under our own root, and the parent must be there. Safe in a forked child.
+    A manifest that came with the photo stays in the store, byte for byte, as the parent. What cannot be kept so stays
+    in the file: then `signed` is the photo as it came, and the store is a sidecar. The result is read back: our
+    signature must be trusted under our own root, and the parent must be there. Safe in a forked child.
 
-    An `authority` that gives no time-stamp, or none that holds, does not stop anything: the photo is signed without,
-    and its time-stamp is pending. Raises Rejected when this file cannot be signed without losing something, and
-    Unavailable when the signer or the disk is at fault.
+    An `authority` that gives no time-stamp, or none that holds, stops nothing: the time-stamp is pending then. Raises
+    Rejected when this file cannot be signed, and Unavailable when the signer or the disk is at fault.
     """
-    media_type = order.asset.media_type
-    if media_type not in FORMATS:
-        raise Rejected(f"{media_type} cannot carry Content Credentials; send one of {', '.join(FORMATS)}")
+    check_can_sign(order, identity)
+    said = definition(order, rights_assertions, read_shot(photo), log)
+    try:
+        return embed(photo, signed, Task(order, said, identity, authority))
+    except NotKept:
+        return _beside(photo, signed, Task(order, _of_bytes(said, order), identity, authority, in_place=False))
+
+
+def check_can_sign(order: SigningOrder, identity: Identity) -> None:
+    """Raise Rejected for a kind of file that cannot be signed, Unavailable when the signer cannot sign now."""
+    if order.asset.media_type not in FORMATS:
+        raise Rejected(f"{order.asset.media_type} cannot carry Content Credentials; send one of {', '.join(FORMATS)}")
     identity.check()
-    definition = _definition(order, rights_assertions, read_shot(photo))
-    made = _stamped(photo, definition, order, identity, authority) if authority else None
-    store, content, report = made or _signed(photo, definition, order, identity)
-    _write(signed, content)
-    if manifest_store(signed, media_type) != store:
+
+
+def embed(photo: Path, signed: Path, task: Task) -> Signed:
+    """Sign with the manifest in the file, and read it back. Raises as `sign` does, and NotKept."""
+    made = _signed(photo, task)
+    _write(signed, made.content)
+    if manifest_store(signed, task.order.asset.media_type) != made.store:
         signed.unlink()
         raise Rejected("signing left a manifest store in the file that cannot be found again; the file is damaged")
-    timestamp: TimestampState | None = None
-    if authority:
-        timestamp = "embedded" if made else "pending"
-    return Signed(store, report.active_label, signer_name(report.active) or identity.signer, media_type, timestamp)
+    return _result(made, task)
 
 
-def _stamped(
-    photo: Path, definition: Mapping[str, Any], order: SigningOrder, identity: Identity, authority: Authority
-) -> tuple[bytes, bytes, Report] | None:
-    """The signed photo with a time-stamp in it, or None: then whatever was wrong with the rest comes up without it."""
-    with relayed(authority) as relay:
+def _beside(photo: Path, signed: Path, task: Task) -> Signed:
+    """Sign the file's bytes as they are, all of them, with the manifest beside it, and read that back."""
+    made = _signed(photo, task)
+    if made.content != photo.read_bytes():
+        raise Rejected("the photo cannot be signed without changing it, in place or beside it; the file is damaged")
+    _write(signed, made.content)
+    return _result(made, task)
+
+
+def _of_bytes(said: dict[str, Any], order: SigningOrder) -> dict[str, Any]:
+    """The definition for a sidecar: the upload is its parent, without credentials that anybody could read."""
+    came_with_some = order.credentials.state != "none"
+    remark = "It came with Content Credentials that cannot be read; they are in the file as they came."
+    parent = {"relationship": "parentOf", "format": order.asset.media_type, "title": "the upload"}
+    return said | {
+        "format": order.asset.media_type,
+        "ingredients": [parent | ({"description": remark} if came_with_some else {})],
+    }
+
+
+def _result(made: _Made, task: Task) -> Signed:
+    signer = signer_name(made.report.active) or task.identity.signer
+    label, media_type = made.report.active_label, task.order.asset.media_type
+    return Signed(made.store, label, signer, media_type, task.in_place, made.timestamp)
+
+
+def _signed(photo: Path, task: Task) -> _Made:
+    """Sign and read back: with a time-stamp if the authority gives one that holds, and else without."""
+    if task.authority is None:
+        return _attempt(photo, task)
+    with relayed(task.authority) as relay:
         try:
-            made = _signed(photo, definition, order, identity, relay.url)
+            return replace(_attempt(photo, task, relay.url), timestamp="embedded")
         except (Rejected, Unavailable) as error:
-            log.warning("a time-stamp is pending: %s", relay.problem or f"the signature with it was no good ({error})")
-            return None
-    return made if (made[2].active.get("signature_info") or {}).get("time") else None
+            problem = relay.problem or f"the signature with it was no good ({error})"
+    made = _attempt(photo, task)  # what is wrong with the photo itself comes up again here
+    log.warning("a time-stamp is pending: %s", problem)
+    return replace(made, timestamp="pending")
 
 
-def _signed(
-    photo: Path, definition: Mapping[str, Any], order: SigningOrder, identity: Identity, tsa_url: str | None = None
-) -> tuple[bytes, bytes, Report]:
-    """The manifest store, the photo with it inside, and what reading that back found."""
-    library_format = FORMATS[order.asset.media_type]
-    store, content = _signed_bytes(photo, library_format, definition, order, identity, tsa_url)
-    return store, content, _read_back(content, library_format, order, identity)
+def _attempt(photo: Path, task: Task, tsa_url: str | None = None) -> _Made:
+    store, content = _signed_bytes(photo, task, tsa_url)
+    return _Made(store, content, _read_back(content, None if task.in_place else store, task))
 
 
-def _definition(order: SigningOrder, rights_assertions: Mapping[str, Mapping[str, Any]], shot: Shot) -> dict[str, Any]:
-    return {
-        "claim_version": 2,
-        "claim_generator_info": [
-            {"name": "Capture", "version": _version(), "specVersion": SPEC_VERSION},
-        ],
-        "thumbnail": {"format": "image/jpeg", "identifier": _THUMBNAIL},
-        "assertions": [*_assertions(order, rights_assertions, shot)],
-    }
-
-
-def _assertions(
-    order: SigningOrder, rights_assertions: Mapping[str, Mapping[str, Any]], shot: Shot
-) -> Iterator[dict[str, Any]]:
-    """What Capture itself measured is `created`; what the file or its uploader says is merely gathered."""
-    codes = {binding.alg: binding.value for binding in order.fingerprint.soft_bindings}
-    if code := codes.get(REGISTERED_SOFT_BINDING):
-        yield {"label": "c2pa.soft-binding", "created": True, "data": _soft_binding(code)}
-    yield {"label": FINGERPRINTS, "created": True, "data": _fingerprints(order)}
-    if stated := _capture_metadata(shot, order.keep_location):
-        yield {"label": "c2pa.metadata", "kind": "Json", "data": stated}
-    for label, content in rights_assertions.items():
-        kind = {"kind": "Json"} if label.endswith(".metadata") else {}
-        yield {"label": label, **kind, "data": dict(content)}
-
-
-def _soft_binding(code: str) -> dict[str, Any]:
-    # An empty scope is the whole picture; `pad` is required and has nothing to fill.
-    return {"alg": REGISTERED_SOFT_BINDING, "blocks": [{"scope": {}, "value": code}], "pad": []}
-
-
-def _fingerprints(order: SigningOrder) -> dict[str, Any]:
-    fingerprint = order.fingerprint
-    return {
-        "version": 1,
-        "upload": {"alg": "sha256", "hash": order.asset.sha256.hex(), "size": order.asset.size},
-        "soft_bindings": [encode(b) for b in fingerprint.soft_bindings if b.alg not in NOT_ASSERTED],
-        "quality": fingerprint.quality,
-        "dimensions": encode(fingerprint.dimensions),
-        "registered_at": encode(order.registered_at),
-    }
-
-
-def _capture_metadata(shot: Shot, keep_location: bool) -> dict[str, Any]:
-    """The `c2pa.metadata` assertion, from the file's EXIF. Empty when it says nothing. Location only when asked for."""
-    stated = {
-        "exif:DateTimeOriginal": shot.taken_at,
-        "exif:GPSLatitude": shot.latitude if keep_location else None,
-        "exif:GPSLongitude": shot.longitude if keep_location else None,
-        "exif:PixelXDimension": shot.width,
-        "exif:PixelYDimension": shot.height,
-        "tiff:Make": shot.make,
-        "tiff:Model": shot.model,
-    }
-    fields = {name: value for name, value in stated.items() if value is not None}
-    return {"@context": _CONTEXT, **fields} if fields else {}
-
-
-def _signed_bytes(
-    photo: Path,
-    library_format: str,
-    definition: Mapping[str, Any],
-    order: SigningOrder,
-    identity: Identity,
-    tsa_url: str | None,
-) -> tuple[bytes, bytes]:
-    """The manifest store, and the photo with it inside."""
+def _signed_bytes(photo: Path, task: Task, tsa_url: str | None) -> tuple[bytes, bytes]:
+    """The manifest store, and the photo with it inside, or as it was."""
     # In memory, not straight to disk: the library reports a full disk and a broken photo by the same error.
     out, source = io.BytesIO(), None
     try:
         with (
             photo.open("rb") as opened,
-            _context(identity, tsa_url) as context,
-            Builder.from_json(json.dumps(definition), context) as builder,
+            _context(task.identity, tsa_url) as context,
+            Builder.from_json(json.dumps(task.definition), context) as builder,
         ):
-            builder.set_intent(C2paBuilderIntent.EDIT)
-            builder.add_resource(_THUMBNAIL, io.BytesIO(order.thumbnail))
+            _set_intent(builder, task)
+            builder.add_resource(THUMBNAIL, io.BytesIO(task.order.thumbnail))
             source = Source(opened)
-            store = builder.sign(library_format, source, out)
+            store = builder.sign(task.library_format, source, out)
     except C2paError as error:
         if source:
             source.check(error)
-        raise _failure(error, order) from None
+        raise _failure(error) from None
     except OSError as error:
         raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
     return store, out.getvalue()
+
+
+def _set_intent(builder: Builder, task: Task) -> None:
+    # Not for a photo that came with a manifest: CREATE deletes it.
+    if task.order.attested and task.order.credentials.state == "none" and task.in_place:
+        builder.set_intent(C2paBuilderIntent.CREATE, C2paDigitalSourceType.DIGITAL_CAPTURE)
+        return
+    builder.set_intent(C2paBuilderIntent.EDIT)
+    if not task.in_place:
+        builder.set_no_embed()
+    if task.parent:
+        with task.parent.open("rb") as opened:
+            builder.add_ingredient('{"relationship": "parentOf"}', task.library_format, opened)
 
 
 def _context(identity: Identity, tsa_url: str | None) -> Context:
@@ -196,21 +209,17 @@ def _context(identity: Identity, tsa_url: str | None) -> Context:
         raise Unavailable(f"the signer: its certificates were refused ({error_kind(error)}); restore them") from None
 
 
-def _failure(error: C2paError, order: SigningOrder) -> Rejected | Unavailable:
+def _failure(error: C2paError) -> Rejected | Unavailable:
     kind = error_kind(error)
     if kind == "Signature":
         return Unavailable("the signer: it gave no signature that its certificate confirms; restore its folder")
-    if order.credentials.state == "none":
-        return Rejected(f"the photo cannot be signed: its file is damaged ({kind})")
-    return Rejected(
-        f"the file, or the Content Credentials in it, are damaged and cannot be carried on ({kind}), and Capture does "
-        "not sign credentials away; the upload is kept as it came. Send the photo as it left the camera"
-    )
+    return NotKept(f"the photo cannot be signed: its file, or the credentials in it, are damaged ({kind})")
 
 
-def _read_back(content: bytes, library_format: str, order: SigningOrder, identity: Identity) -> Report:
+def _read_back(content: bytes, sidecar: bytes | None, task: Task) -> Report:
+    order, root_pem = task.order, task.identity.root_pem
     try:
-        report = read_report(io.BytesIO(content), library_format, identity.root_pem)
+        report = read_report(io.BytesIO(content), FORMATS[order.asset.media_type], root_pem, sidecar)
     except Unreadable as unreadable:
         raise Rejected(f"the signed photo cannot be read back ({unreadable.kind}); the file is damaged") from None
     state, worst, faults = judge(report)
@@ -222,8 +231,8 @@ def _read_back(content: bytes, library_format: str, order: SigningOrder, identit
     if order.credentials.worst in ("none", "trusted") and worst != "trusted":
         raise Rejected(f"the signed photo has an ingredient that the upload had not ({why})")
     came_with_some = order.credentials.state not in ("none", "remote_only")
-    if came_with_some and not _keeps_parent(report, order.credentials.manifest_count):
-        raise Rejected("the Content Credentials that came with the photo were not kept; nothing was signed")
+    if task.in_place and came_with_some and not _keeps_parent(report, order.credentials.manifest_count):
+        raise NotKept("the Content Credentials that came with the photo were not kept")
     return report
 
 
@@ -238,10 +247,3 @@ def _write(signed: Path, content: bytes) -> None:
     except OSError as error:
         signed.unlink(missing_ok=True)
         raise Unavailable(f"the disk: the signed photo cannot be written ({error.strerror})") from None
-
-
-def _version() -> str:
-    try:
-        return metadata.version("capture")
-    except metadata.PackageNotFoundError:
-        return "0.1.0"  # run from the source tree without installing; pyproject.toml says the same

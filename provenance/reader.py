@@ -114,14 +114,17 @@ def offline_settings(anchors_pem: str) -> dict[str, Any]:
     }
 
 
-def read_report(photo: BinaryIO, library_format: str, anchors_pem: str) -> Report:
-    """Read and validate the credentials in a stream. Raises Unreadable, and Unavailable when the disk is at fault."""
+def read_report(photo: BinaryIO, library_format: str, anchors_pem: str, sidecar: bytes | None = None) -> Report:
+    """Read and validate the credentials in a stream, or those in a sidecar that is kept beside it.
+
+    Raises Unreadable, and Unavailable when the disk is at fault.
+    """
     source = Source(photo)
     try:
         # Made here and not kept: the library's contexts do not survive a fork.
         with (
             Context.from_dict(offline_settings(anchors_pem)) as context,
-            Reader(library_format, source, context=context) as reader,
+            Reader(library_format, source, sidecar, context) as reader,
         ):
             content = json.loads(reader.json())
             # Not get_active_manifest(): it raises KeyError for a store whose active manifest is missing.

@@ -135,7 +135,8 @@ def blobs_of(fact: Any) -> tuple[bytes, ...]:
     if isinstance(fact, Fingerprint):
         return (fact.thumbnail_sha256,) if fact.thumbnail_sha256 else ()
     if isinstance(fact, Manifest):
-        return fact.sha256, fact.signed_sha256, fact.thumbnail_sha256
+        public = (fact.public.sha256, fact.public.manifest_sha256) if fact.public else ()
+        return fact.sha256, fact.signed_sha256, fact.thumbnail_sha256, *public
     return ()
 
 

@@ -59,6 +59,24 @@ def test_another_validator_finds_every_format_whole(
 
 
 @pytest.mark.parametrize("media_type", FORMATS)
+def test_another_validator_agrees_on_what_a_device_vouches_for(
+    identity: Identity, tmp_path: Path, media_type: str
+) -> None:
+    signed, _ = signed_copy(photo_of(media_type), media_type, tmp_path, identity, attested=True)
+    report = judged(signed, media_type, identity)
+    assert (verdict(report), failures(report)) == (("valid", "valid", "match"), set())
+
+
+def test_another_validator_agrees_on_a_manifest_beside_the_photo(identity: Identity, tmp_path: Path) -> None:
+    first, _ = signed_copy(photo_of("image/jpeg"), "image/jpeg", tmp_path, identity)
+    nobodys = first.read_bytes().replace(b"c2pa.claim.v2", b"c2pa.claim.v9")
+    signed, result = signed_copy(nobodys, "image/jpeg", tmp_path, identity)
+    assert (result.embedded, signed.read_bytes()) == (False, nobodys)
+    report = judged(signed, "image/jpeg", identity, manifest_store=result.store)
+    assert (verdict(report), failures(report)) == (("valid", "valid", "match"), set())
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
 def test_it_sees_a_changed_pixel(identity: Identity, tmp_path: Path, media_type: str) -> None:
     signed, result = signed_copy(photo_of(media_type), media_type, tmp_path, identity)
     content = bytearray(signed.read_bytes())

@@ -42,6 +42,14 @@ def test_no_rule_is_broken(identity: Identity, tmp_path: Path, media_type: str, 
     assert objections(signed_manifest(media_type, times, tmp_path, identity)) == {}
 
 
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_no_rule_is_broken_by_what_a_device_vouches_for(identity: Identity, tmp_path: Path, media_type: str) -> None:
+    signed, _ = signed_copy(photo_of(media_type), media_type, tmp_path, identity, attested=True)
+    manifest = active_manifest(signed, LIBRARY_FORMATS[media_type], identity.root_pem)
+    assert [action["action"] for action in manifest["assertions"]["c2pa.actions.v2"]["actions"]] == ["c2pa.created"]
+    assert objections(manifest) == {}
+
+
 def test_a_stranger_is_not_trusted(identity: Identity, tmp_path: Path) -> None:
     signed, _ = signed_copy(photo_of("image/jpeg"), "image/jpeg", tmp_path, identity)
     stranger = Identity.load_or_make(tmp_path / "stranger")

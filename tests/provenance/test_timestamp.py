@@ -14,15 +14,16 @@ from typing import get_args
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pipeline.errors import Rejected, Unavailable
+from pipeline.errors import Unavailable
 from provenance import timestamp
 from provenance.inspect import inspect
 from provenance.keys import Identity
 from provenance.manifest import sign
 from provenance.timestamp import relayed
-from tests.photos import SHARED, jpeg
+from tests.photos import jpeg
 from tests.provenance.authority import Authority, Mood, Party, issue
 from tests.provenance.orders import FORMATS, RIGHTS, order_for, photo_of
 from tests.provenance.test_judges import NO_REVOCATION, failures, judged, verdict
@@ -158,12 +159,25 @@ def test_an_authority_that_fails_stops_no_photo(
     assert "a time-stamp is pending: " in caplog.text and "ErrorStack" not in caplog.text
 
 
-def test_a_photos_own_fault_is_still_told(authority: timestamp.Authority, identity: Identity, tmp_path: Path) -> None:
-    fixture = SHARED / "c2pa" / "rs_prerelease.jpg"
-    if not fixture.is_file():
-        pytest.skip("the shared fixtures are not here")
-    with pytest.raises(Rejected, match="not sign credentials away"):
-        signed_with(authority, tmp_path, identity, fixture.read_bytes())
+def test_a_photo_that_is_signed_beside_is_stamped_too(
+    responder: Authority, authority: timestamp.Authority, identity: Identity, tmp_path: Path
+) -> None:
+    plain, _ = signed_with(authority, tmp_path, identity)
+    nobodys = plain.read_bytes().replace(b"c2pa.claim.v2", b"c2pa.claim.v9")
+    (tmp_path / "photo").write_bytes(nobodys)
+    order = order_for(tmp_path / "photo", "image/jpeg", identity)
+    result = sign(tmp_path / "photo", plain, order, RIGHTS, identity, authority)
+    assert (result.embedded, result.timestamp) == (False, "embedded")
+    report = judged(plain, "image/jpeg", identity, tsa_trust_pem=responder.root_pem, manifest_store=result.store)
+    assert (verdict(report), failures(report)) == (("valid", "valid", "match"), set())
+
+
+def test_the_signers_own_fault_is_still_told(
+    authority: timestamp.Authority, identity: Identity, tmp_path: Path
+) -> None:
+    strange = replace(identity, _key=ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(Unavailable, match="the signer"):
+        signed_with(authority, tmp_path, strange)
 
 
 def test_the_library_reaches_the_authority_through_the_relay_alone(

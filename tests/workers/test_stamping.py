@@ -15,6 +15,7 @@ from pipeline.run import advance
 from settings import Engines, SettingError, load_settings
 from tests.photos import jpeg
 from tests.provenance.authority import Authority
+from tests.provenance.test_exif import BERLIN, exif
 from tests.service import Running
 from wiring import Services
 from workers.stamping import LONGEST_PAUSE_S, LOOK_S, Stamping
@@ -46,8 +47,8 @@ def services(environ: dict[str, str], responder: Authority, tmp_path: Path) -> I
     services.close()
 
 
-def sealed(services: Services, seed: int) -> Capture:
-    kept = services.blobs.put(jpeg(seed, 320, 240))
+def sealed(services: Services, seed: int, place: bytes = b"") -> Capture:
+    kept = services.blobs.put(jpeg(seed, 320, 240, exif=place))
     name = f"capture-{seed}"
     asset = Asset(kept.sha256, "image/jpeg", kept.size)
     services.captures.register(name, "owner", bytes(20), Request(Rights()), asset)
@@ -85,6 +86,16 @@ def test_what_was_pending_is_stamped_when_the_authority_is_back(services: Servic
     reply = decode_timestamp_response(stamp.reply)
     assert VerifierBuilder(roots=[responder.root.certificate]).build().verify(reply, made.sha256)
     assert state(sealed(services, 3)) == "embedded"
+
+
+def test_a_public_file_asks_only_where_the_photo_was_answered(services: Services, responder: Authority) -> None:
+    place, asked = exif(gps=BERLIN).tobytes(), responder.asked
+    assert sealed(services, 1, place).fact("manifest").location == "removed"
+    assert responder.asked == asked + 2
+    responder.mood = "error"
+    found = sealed(services, 2, place)
+    assert (found.fact("manifest").location, state(found)) == ("removed", "pending")
+    assert responder.asked == asked + 3
 
 
 def test_it_is_stamped_once(services: Services, responder: Authority) -> None:
