@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding golden contracts \
+.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign golden contracts \
   fuzz-contract gas-contract lock clean
 
 help:
@@ -43,6 +43,14 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 test: setup-dev
 	@$(BIN)/python -m pytest $(TESTS)
 
+## make test-interop  two more C2PA readers, for node, judge what we sign (60 MB from npm)
+test-interop: setup-dev tests/interop/node_modules/.ready
+	@$(BIN)/python -m pytest tests/provenance/test_interop.py
+
+tests/interop/node_modules/.ready: tests/interop/package.json tests/interop/package-lock.json .venv/.ready
+	@cd tests/interop && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null
+	@touch $@
+
 ## make lint       ruff and mypy --strict
 lint: setup-dev
 	@$(BIN)/ruff check .
@@ -77,6 +85,10 @@ bench-anchor: setup-dev
 bench-faults: setup-dev
 	@$(BIN)/python -m bench.faults $(BENCH)
 
+## make bench-sign  what do signing and judging a photo cost, beside the library's own way?
+bench-sign: setup-dev
+	@$(BIN)/python -m bench.sign $(BENCH)
+
 ## make golden     make the golden vectors again (a diff in tests/golden is a change of format: think twice)
 golden: setup-dev
 	@for script in tests/golden/make_*.py; do $(BIN)/python $$script; done
@@ -100,4 +112,4 @@ lock: setup
 
 ## make clean      remove what setup made (never your data)
 clean:
-	@rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@rm -rf .venv node_modules tests/interop/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info

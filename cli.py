@@ -338,6 +338,8 @@ def doctor() -> None:
         "signer": lambda: told(services.identity, bool(services.settings.tsa_url)),
         "log": services.log.newest,
     }
+    if services.settings.tsa_url:
+        checks["tsa"] = lambda: services.domains.timestamp(bytes(32))
     for name, check in checks.items():
         began = time.perf_counter()
         try:

@@ -44,6 +44,7 @@ class Settings:
     leaf_days: int | None
     public_url: str | None
     tsa_url: str | None
+    tsa_roots_file: Path | None
     log_origin: str | None
     witnesses: tuple[tuple[str, str], ...]
     photo_workers: int
@@ -107,6 +108,7 @@ _KNOWN = {
     "CAPTURE_LEAF_DAYS": "a whole number from 1 to 5400: the days that a certificate for signing photos is valid",
     "CAPTURE_PUBLIC_URL": "where others reach this service, such as https://capture.example",
     "CAPTURE_TSA_URL": "an RFC 3161 time-stamping authority such as https://tsa.example",
+    "CAPTURE_TSA_ROOTS": "a PEM file with the root certificates of the time-stamping authority",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
@@ -147,6 +149,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         leaf_days=_whole(environ, "CAPTURE_LEAF_DAYS", None, 1, 5400),
         public_url=(_url(environ, "CAPTURE_PUBLIC_URL", ("http", "https")) or "").rstrip("/") or None,
         tsa_url=_url(environ, "CAPTURE_TSA_URL", ("http", "https")),
+        tsa_roots_file=_file(environ, "CAPTURE_TSA_ROOTS"),
         log_origin=_origin(environ),
         witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),

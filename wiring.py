@@ -1,5 +1,6 @@
 """Which engine answers for which port: settings become services. The only place that picks engines."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Public, Signed, SigningOrder
-from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Verdict
+from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
 from settings import Engines, SettingError, Settings, worker_name
 from store.bands import PostgresBands
 from store.blobs import BlobStore
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ledger.signer import Signer
     from provenance.certificates import LeafPolicy
     from provenance.keys import Identity, KeyFolder
+    from provenance.timestamp import Authority
     from store.bell import Bell
 
 SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about 0.2 s, while uploads wait to be written
@@ -167,6 +169,19 @@ class Services:
         self.identity.check()
 
     @cached_property
+    def time_authority(self) -> "Authority | None":
+        """Who is asked for time-stamps, or None. Raises Unavailable when the file with its roots is no such file."""
+        from provenance.timestamp import Authority, read_roots
+
+        url, file = self.settings.tsa_url, self.settings.tsa_roots_file
+        if not url:
+            return None
+        try:
+            return Authority(tsa_post(url), read_roots(file.read_bytes()) if file else ())
+        except (OSError, ValueError):
+            raise Unavailable(f"the time-stamping authority: {file} (CAPTURE_TSA_ROOTS) holds no certificate") from None
+
+    @cached_property
     def anchorer(self) -> "Anchorer":
         """The only thing here that loads web3: nothing but the ledger worker and the command line asks for it."""
         from ledger.anchor import Anchorer
@@ -267,6 +282,20 @@ class Services:
             self.__dict__.pop(name, None)
 
 
+def tsa_post(url: str) -> Callable[[bytes], bytes]:
+    """How a time-stamping authority is asked (RFC 3161, section 3.4). Raises Unavailable without an answer."""
+    from ledger.fetch import fetch
+    from provenance.timestamp import MAX_REPLY_BYTES, QUERY_TYPE, TIMEOUT_S
+
+    def post(query: bytes) -> bytes:
+        answer = fetch(url, query, timeout_s=TIMEOUT_S, max_bytes=MAX_REPLY_BYTES, media_type=QUERY_TYPE)
+        if answer.status != 200:
+            raise Unavailable(f"it answered with status {answer.status}")
+        return answer.body
+
+    return post
+
+
 class Domains:
     """What the five domains do for the stages (port: pipeline.ports.Domains). They never import each other."""
 
@@ -305,14 +334,27 @@ class Domains:
 
         here = self._services
         rights = self._rights_assertions(order)
-        return sign(photo, signed, order, rights, here.identity, here.settings.tsa_url, here.log_place)
+        authority = here.time_authority
+        if authority and here.captures.unstamped(1):
+            # It did not answer a moment ago: the sweeper asks it, with pauses, and no photo waits for it meanwhile.
+            made = sign(photo, signed, order, rights, here.identity, None, here.log_place)
+            return dataclasses.replace(made, timestamp="pending")
+        return sign(photo, signed, order, rights, here.identity, authority, here.log_place)
 
     def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public:
         from provenance.rendition import sign_public
 
         here = self._services
         rights = self._rights_assertions(order)
-        return sign_public(signed, public, order, full, rights, here.identity, here.settings.tsa_url, here.log_place)
+        # An authority that failed a moment ago is not waited for again: what is stamped later is this file's parent.
+        authority = here.time_authority if full.timestamp == "embedded" else None
+        return sign_public(signed, public, order, full, rights, here.identity, authority, here.log_place)
+
+    def timestamp(self, sha256: bytes) -> Timestamp:
+        """A time-stamp over this digest. Raises Unavailable when there is no authority, or it gives none."""
+        if authority := self._services.time_authority:
+            return authority.stamp(sha256)
+        raise Unavailable("the time-stamping authority, which CAPTURE_TSA_URL does not name")
 
     def _rights_assertions(self, order: SigningOrder) -> dict[str, dict[str, Any]]:
         from rights.preferences import metadata_assertion, training_mining_assertion

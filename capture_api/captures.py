@@ -155,7 +155,7 @@ def _events(capture_id: str) -> Iterator[str]:
             at_ms = round((capture.fact_times[name] - capture.created_at).total_seconds() * 1000)
             fact = {
                 "name": name,
-                "status": statuses[name],
+                "status": statuses.get(name, capture.status),  # a time-stamp comes whenever it comes
                 "at_ms": at_ms,
                 "value": fact_json(capture.facts[name], capture_id),
             }

@@ -3,7 +3,9 @@
 from flask import Response
 
 from capture_api.auth import may_see, needs
-from capture_api.captures import blob_answer, captures, manifest_fact, open_or_refuse, own
+from capture_api.captures import blob_answer, captures, manifest_fact, not_yet, open_or_refuse, own
+from capture_api.problems import problem
+from pipeline.record import Timestamp
 
 
 @captures.get("/<capture_id>/original")
@@ -44,3 +46,17 @@ def manifest(capture_id: str) -> Response:
     made = manifest_fact(capture_id)
     is_owner = may_see(own(capture_id).owner, owner_only=True)
     return blob_answer(made.sha256 if is_owner else open_or_refuse(made.open_store, capture_id), "application/c2pa")
+
+
+@captures.get("/<capture_id>/timestamp")
+@needs("capture", "review")
+def timestamp(capture_id: str) -> Response:
+    """The time-stamp that came after signing, as the authority gave it (RFC 3161)."""
+    made, capture = manifest_fact(capture_id), own(capture_id)
+    if made.timestamp != "pending":
+        where = "it is in the photo's own signature" if made.timestamp else "nobody was asked for one"
+        raise problem("not-found", f"No time-stamp came after this photo was signed: {where}.")
+    if "timestamp" not in capture.facts:
+        raise not_yet(capture, "timestamp")
+    given: Timestamp = capture.fact("timestamp")
+    return Response(given.reply, mimetype="application/timestamp-reply", headers={"Cache-Control": "no-store"})

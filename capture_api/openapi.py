@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
-from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, VerdictKind
+from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, Timestamp, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
 ID = path("id", "The capture's id")
@@ -71,6 +72,9 @@ CALLS = (
          (ID,)),
     Call("get", "/v1/captures/{id}/receipt.cose", "The same as a COSE receipt of inclusion (RFC 9942), without the "
          "statement (owner only).", {200: (COSE, BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
+    Call("get", "/v1/captures/{id}/timestamp", "The RFC 3161 time-stamp of the manifest store that came after signing, "
+         "because the authority was down then.", {200: ("application/timestamp-reply", BYTES)},
+         (*_OWN, "not-there-yet"), (ID,)),
     Call("get", "/v1/captures/{id}/bundle", "A zip of the signed photo, the receipt and a verifier that needs nothing "
          "but python3 (owner only).", {200: ("application/zip", BYTES)}, (*_OWN, "not-there-yet"), (ID,)),
     Call("post", "/v1/verify", "Is this photo, or does it contain, something registered? Keeps nothing.",
@@ -247,6 +251,7 @@ def _schemas() -> dict[str, Any]:
         "published": {"type": "boolean"},
         "keep_location": {"type": "boolean"},
         **facts,
+        "timestamp": _nullable(_timestamp()),
         "rejection": _nullable(_schema(Rejection)),
         "timings": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "ms since upload"},
         "promise": {"type": "string", "description": "a signed note: in the log, or refused with a reason, by when"},
@@ -276,6 +281,12 @@ def _schemas() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _timestamp() -> dict[str, Any]:
+    schema = _schema(Timestamp)
+    del schema["properties"]["reply"]
+    return schema | {"required": list(schema["properties"])}
+
+
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
@@ -294,4 +305,6 @@ def _schema(kind: Any) -> dict[str, Any]:
         return {"type": "object", "properties": {name: _schema(hint) for name, hint in hints.items()}}
     if kind is bytes:
         return dict(_HEX)
+    if kind is datetime:
+        return {"type": "string", "format": "date-time"}
     return {"type": {str: "string", int: "integer", bool: "boolean"}[kind]}

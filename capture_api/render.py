@@ -10,7 +10,19 @@ from capture_api.auth import has_caller, may_see
 from capture_api.services import services
 from capture_api.words import MEANS, checked
 from ledger.promise import promise
-from pipeline.record import FACTS, Alignment, Anchor, Capture, Corners, Evidence, Fingerprint, Match, Verdict, encode
+from pipeline.record import (
+    FACTS,
+    Alignment,
+    Anchor,
+    Capture,
+    Corners,
+    Evidence,
+    Fingerprint,
+    Match,
+    Timestamp,
+    Verdict,
+    encode,
+)
 from store.captures import timeline
 
 LONGEST_VALUE = 1_000  # characters of a soft binding within a capture; local features have six times as many
@@ -30,6 +42,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "published": capture.request.published,
         "keep_location": capture.request.keep_location,
         **{name: fact_json(capture.facts.get(name), capture.id) for name, _, _ in FACTS},
+        "timestamp": fact_json(capture.facts.get("timestamp")),
         "rejection": encode(capture.facts.get("rejection")),
         "timings": timeline(capture),
         "promise": promise(services().checkpoint_signer, capture.id, capture.fact("asset").sha256, capture.created_at),
@@ -47,6 +60,8 @@ def fact_json(fact: Any, capture_id: str | None = None) -> Any:
         value["matches"] = [match_json(match, match_links(match.id, capture_id)) for match in fact.matches]
     if isinstance(fact, Fingerprint):
         value["soft_bindings"] = [_binding_json(**binding) for binding in value["soft_bindings"]]
+    if isinstance(fact, Timestamp):
+        del value["reply"]  # kilobytes, and a call of its own
     if isinstance(fact, Anchor) and fact.local:
         value["note"] = "local chain: not independent proof"
     return value
@@ -104,6 +119,8 @@ def links(capture: Capture) -> dict[str, str]:
         call |= {"file": "file", "signed": "signed", "thumbnail": "thumbnail", "manifest": "manifest"}
         if capture.fact("manifest").open_file is None:
             del call["file"]
+    if "timestamp" in capture.facts:
+        call |= {"timestamp": "timestamp"}
     found = {name: url_for(f"captures.{view}", capture_id=capture.id) for name, view in call.items()}
     if "inclusion" in capture.facts:
         proofs = ("receipt", "receipt_cose", "bundle")

@@ -17,6 +17,7 @@ from pipeline.record import (
     LocationState,
     Request,
     Rights,
+    TimestampState,
     Verdict,
 )
 
@@ -168,6 +169,7 @@ class Signed:
     signer: str
     media_type: str
     embedded: bool = True
+    timestamp: TimestampState | None = None
 
     @property
     def sha256(self) -> bytes:

@@ -20,6 +20,7 @@ Corners = tuple[tuple[int, int], ...]  # hundredths of a pixel: top left, top ri
 # Of the place where a photo was taken: its file tells none; its owner wants it kept; it was taken out of the public
 # file; it cannot be taken out, so that there is no public file.
 LocationState = Literal["absent", "kept", "removed", "withheld"]
+TimestampState = Literal["embedded", "pending"]
 AiTraining = Literal["allowed", "not_allowed", "ask"]
 
 
@@ -178,6 +179,8 @@ class Manifest:
     `embedded`: the store is in the signed file. Otherwise the credentials that came with the upload could not be read:
     the signed file is the upload, byte for byte, and the store is kept beside it. `location`: see LocationState; None
     when an older version signed, which did not look. `public`: when the location was removed.
+    `timestamp`: embedded in the signature, or pending: the authority gave none then, and the fact `timestamp` follows.
+    None when nobody was to be asked, and in facts of versions that did not note it.
     """
 
     sha256: bytes
@@ -192,6 +195,7 @@ class Manifest:
     embedded: bool = True
     location: LocationState | None = None
     public: Rendition | None = None
+    timestamp: TimestampState | None = None
 
     @property
     def open_file(self) -> bytes | None:
@@ -213,6 +217,21 @@ class Manifest:
         if self.location == "withheld":
             return None
         return self.public.manifest_sha256 if self.public else self.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """An authority's word that the signed manifest store was there at this time, given after it was signed (RFC 3161).
+
+    `sha256`: the manifest store's, which is what was stamped. `authority`: who signed, as its certificate names it
+    (RFC 4514). `trusted`: that certificate leads to a root that the operator named. `reply`: the TimeStampResp, DER.
+    """
+
+    sha256: bytes
+    time: datetime
+    authority: str
+    trusted: bool
+    reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +275,7 @@ class Rejection:
     reason: str
 
 
-Fact = Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection
+Fact = Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection | Timestamp
 
 # The order of the record: name of the fact, its type, and what a capture is called once it has it.
 FACTS: tuple[tuple[str, type[Any], str], ...] = (
@@ -269,7 +288,10 @@ FACTS: tuple[tuple[str, type[Any], str], ...] = (
     ("inclusion", Inclusion, "logged"),
     ("anchor", Anchor, "anchored"),
 )
-FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {"rejection": Rejection}
+FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {
+    "rejection": Rejection,
+    "timestamp": Timestamp,  # in no order: it comes when the authority is there again, whatever came meanwhile
+}
 
 
 @dataclass(frozen=True, slots=True)

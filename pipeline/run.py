@@ -124,6 +124,7 @@ def sign(work: Work) -> Manifest:
         embedded=signed.embedded,
         location=public.location,
         public=rendition,
+        timestamp=signed.timestamp,
     )
 
 

@@ -13,8 +13,9 @@ byte for byte, and our manifest is kept beside it (a sidecar) and binds the whol
 
 import io
 import json
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from c2pa import Builder, C2paBuilderIntent, C2paDigitalSourceType, C2paError, C
 
 from pipeline.errors import Rejected, Unavailable
 from pipeline.ports import Signed, SigningOrder
+from pipeline.record import TimestampState
 from provenance.assertions import FINGERPRINTS as FINGERPRINTS
 from provenance.assertions import THUMBNAIL, Assertions, definition
 from provenance.container import FORMATS, manifest_store
@@ -29,8 +31,11 @@ from provenance.exif import read_shot
 from provenance.inspect import judge, signer_name
 from provenance.keys import Identity
 from provenance.reader import Report, Source, Unreadable, error_kind, ingredients, offline_settings, read_report
+from provenance.timestamp import Authority, relayed
 
 SIDECAR = "application/octet-stream"  # as such the library binds every byte of a file, and looks for nothing in it
+
+log = logging.getLogger(__name__)
 
 
 class NotKept(Rejected):
@@ -48,7 +53,7 @@ class Task:
     order: SigningOrder
     definition: Mapping[str, Any]
     identity: Identity
-    tsa_url: str | None
+    authority: Authority | None
     parent: Path | None = None
     in_place: bool = True
 
@@ -58,13 +63,23 @@ class Task:
         return FORMATS[self.order.asset.media_type] if self.in_place else SIDECAR
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A signed photo that was read back: its manifest store, its content, and what reading found."""
+
+    store: bytes
+    content: bytes
+    report: Report
+    timestamp: TimestampState | None = None
+
+
 def sign(
     photo: Path,
     signed: Path,
     order: SigningOrder,
     rights_assertions: Assertions,
     identity: Identity,
-    tsa_url: str | None = None,
+    authority: Authority | None = None,
     log: Mapping[str, Any] | None = None,
 ) -> Signed:
     """Write the photo with a signed manifest to `signed`, and return the manifest store that is in it, or beside it.
@@ -73,15 +88,15 @@ def sign(
     in the file: then `signed` is the photo as it came, and the store is a sidecar. The result is read back: our
     signature must be trusted under our own root, and the parent must be there. Safe in a forked child.
 
-    Raises Rejected when this file cannot be signed, and Unavailable when the signer, the time-stamping authority or
-    the disk is at fault.
+    An `authority` that gives no time-stamp, or none that holds, stops nothing: the time-stamp is pending then. Raises
+    Rejected when this file cannot be signed, and Unavailable when the signer or the disk is at fault.
     """
     check_can_sign(order, identity)
     said = definition(order, rights_assertions, read_shot(photo), log)
     try:
-        return embed(photo, signed, Task(order, said, identity, tsa_url))
+        return embed(photo, signed, Task(order, said, identity, authority))
     except NotKept:
-        return _beside(photo, signed, Task(order, _of_bytes(said, order), identity, tsa_url, in_place=False))
+        return _beside(photo, signed, Task(order, _of_bytes(said, order), identity, authority, in_place=False))
 
 
 def check_can_sign(order: SigningOrder, identity: Identity) -> None:
@@ -93,23 +108,21 @@ def check_can_sign(order: SigningOrder, identity: Identity) -> None:
 
 def embed(photo: Path, signed: Path, task: Task) -> Signed:
     """Sign with the manifest in the file, and read it back. Raises as `sign` does, and NotKept."""
-    store, content = _signed_bytes(photo, task)
-    report = _read_back(content, None, task)
-    _write(signed, content)
-    if manifest_store(signed, task.order.asset.media_type) != store:
+    made = _signed(photo, task)
+    _write(signed, made.content)
+    if manifest_store(signed, task.order.asset.media_type) != made.store:
         signed.unlink()
         raise Rejected("signing left a manifest store in the file that cannot be found again; the file is damaged")
-    return _result(store, report, task)
+    return _result(made, task)
 
 
 def _beside(photo: Path, signed: Path, task: Task) -> Signed:
     """Sign the file's bytes as they are, all of them, with the manifest beside it, and read that back."""
-    store, content = _signed_bytes(photo, task)
-    if content != photo.read_bytes():
+    made = _signed(photo, task)
+    if made.content != photo.read_bytes():
         raise Rejected("the photo cannot be signed without changing it, in place or beside it; the file is damaged")
-    report = _read_back(content, store, task)
-    _write(signed, content)
-    return _result(store, report, task)
+    _write(signed, made.content)
+    return _result(made, task)
 
 
 def _of_bytes(said: dict[str, Any], order: SigningOrder) -> dict[str, Any]:
@@ -123,19 +136,39 @@ def _of_bytes(said: dict[str, Any], order: SigningOrder) -> dict[str, Any]:
     }
 
 
-def _result(store: bytes, report: Report, task: Task) -> Signed:
-    signer = signer_name(report.active) or task.identity.signer
-    return Signed(store, report.active_label, signer, task.order.asset.media_type, task.in_place)
+def _result(made: _Made, task: Task) -> Signed:
+    signer = signer_name(made.report.active) or task.identity.signer
+    label, media_type = made.report.active_label, task.order.asset.media_type
+    return Signed(made.store, label, signer, media_type, task.in_place, made.timestamp)
 
 
-def _signed_bytes(photo: Path, task: Task) -> tuple[bytes, bytes]:
+def _signed(photo: Path, task: Task) -> _Made:
+    """Sign and read back: with a time-stamp if the authority gives one that holds, and else without."""
+    if task.authority is None:
+        return _attempt(photo, task)
+    with relayed(task.authority) as relay:
+        try:
+            return replace(_attempt(photo, task, relay.url), timestamp="embedded")
+        except (Rejected, Unavailable) as error:
+            problem = relay.problem or f"the signature with it was no good ({error})"
+    made = _attempt(photo, task)  # what is wrong with the photo itself comes up again here
+    log.warning("a time-stamp is pending: %s", problem)
+    return replace(made, timestamp="pending")
+
+
+def _attempt(photo: Path, task: Task, tsa_url: str | None = None) -> _Made:
+    store, content = _signed_bytes(photo, task, tsa_url)
+    return _Made(store, content, _read_back(content, None if task.in_place else store, task))
+
+
+def _signed_bytes(photo: Path, task: Task, tsa_url: str | None) -> tuple[bytes, bytes]:
     """The manifest store, and the photo with it inside, or as it was."""
     # In memory, not straight to disk: the library reports a full disk and a broken photo by the same error.
     out, source = io.BytesIO(), None
     try:
         with (
             photo.open("rb") as opened,
-            _context(task.identity, task.tsa_url) as context,
+            _context(task.identity, tsa_url) as context,
             Builder.from_json(json.dumps(task.definition), context) as builder,
         ):
             _set_intent(builder, task)
@@ -145,7 +178,7 @@ def _signed_bytes(photo: Path, task: Task) -> tuple[bytes, bytes]:
     except C2paError as error:
         if source:
             source.check(error)
-        raise task.identity.fault or _failure(error, task.tsa_url) from None
+        raise task.identity.fault or _failure(error) from None
     except OSError as error:
         raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
     return store, out.getvalue()
@@ -166,7 +199,7 @@ def _set_intent(builder: Builder, task: Task) -> None:
 
 def _context(identity: Identity, tsa_url: str | None) -> Context:
     # Made for each call: the library's signers and contexts do not survive a fork.
-    settings = offline_settings(identity.root_pem, tsa_url)
+    settings = offline_settings(identity.root_pem)
     # The library's own thumbnail decodes the whole photo: 340 ms for 12 megapixels. Ours is there already.
     settings["builder"] = {"thumbnail": {"enabled": False}, "actions": {"all_actions_included": True}}
     try:
@@ -176,10 +209,8 @@ def _context(identity: Identity, tsa_url: str | None) -> Context:
         raise Unavailable(f"the signer: its certificates were refused ({error_kind(error)}); restore them") from None
 
 
-def _failure(error: C2paError, tsa_url: str | None) -> Rejected | Unavailable:
+def _failure(error: C2paError) -> Rejected | Unavailable:
     kind = error_kind(error)
-    if kind == "Signature" and tsa_url:
-        return Unavailable("the time-stamping authority (CAPTURE_TSA_URL) gave no time-stamp; is it up?")
     if kind == "Signature":
         return Unavailable("the signer: it gave no signature that its certificate confirms; restore its folder")
     return NotKept(f"the photo cannot be signed: its file, or the credentials in it, are damaged ({kind})")

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 from c2pa import C2paError, Context, Reader
 
@@ -101,17 +100,16 @@ class Report:
         return self.manifests[self.active_label]
 
 
-def offline_settings(anchors_pem: str, tsa_url: str | None = None) -> dict[str, Any]:
+def offline_settings(anchors_pem: str) -> dict[str, Any]:
     """Library settings under which nothing that a photo names is ever fetched.
 
-    Each fetch is switched off, and the list of hosts that may be asked holds the operator's own time-stamping
-    authority or nothing: a new version that learns to fetch something else still cannot.
+    Each fetch is switched off, and the list of hosts that may be asked is empty: a new version that learns to fetch
+    something else still cannot. (A signer's time-stamping authority is not subject to that list; measured.)
     """
-    host = urlsplit(tsa_url).hostname if tsa_url else None
     return {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
         # CAWG identities may name a web address to ask for a key (did:web): they are not resolved.
-        "core": {"decode_identity_assertions": False, "allowed_network_hosts": [host] if host else []},
+        "core": {"decode_identity_assertions": False, "allowed_network_hosts": []},
         "trust": {"user_anchors": anchors_pem},
     }
 

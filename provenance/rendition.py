@@ -21,6 +21,7 @@ from provenance.keys import Identity
 from provenance.location import Irremovable, tells_location, without_location
 from provenance.manifest import NotKept, Task, embed
 from provenance.reader import read_report
+from provenance.timestamp import Authority
 
 
 def sign_public(
@@ -30,7 +31,7 @@ def sign_public(
     full: Signed,
     rights_assertions: Assertions,
     identity: Identity,
-    tsa_url: str | None = None,
+    authority: Authority | None = None,
     log: Mapping[str, Any] | None = None,
 ) -> Public:
     """Write what others may have of a signed photo to `public`, when that is another file than `signed`.
@@ -52,7 +53,7 @@ def sign_public(
         return Public("withheld")
     try:
         public.write_bytes(cleaned)
-        made = _sign(signed, public, order, full, rights_assertions, identity, tsa_url, log)
+        made = _sign(signed, public, order, full, rights_assertions, identity, authority, log)
     except NotKept:
         return Public("withheld")
     except OSError as error:
@@ -68,7 +69,7 @@ def _sign(
     full: Signed,
     rights_assertions: Assertions,
     identity: Identity,
-    tsa_url: str | None,
+    authority: Authority | None,
     log: Mapping[str, Any] | None,
 ) -> Signed:
     media_type = order.asset.media_type
@@ -81,7 +82,7 @@ def _sign(
         {"label": RENDITION, "created": True, "data": _rendition(full)},
         {"label": "c2pa.actions.v2", "created": True, "data": {"actions": [*_actions(redactions)]}},
     ]
-    return embed(public, public, Task(order, said, identity, tsa_url, parent=signed))
+    return embed(public, public, Task(order, said, identity, authority, parent=signed))
 
 
 def _rendition(full: Signed) -> dict[str, Any]:

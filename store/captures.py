@@ -16,7 +16,7 @@ from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
 from store.database import Database, as_moment, blobs_stay, now_text
 from store.facts import as_json, blobs_of, name_blobs, write_fact
 from store.outbox import anchor_at, newest_size
-from store.schema import captures, erasures, facts, idempotency
+from store.schema import captures, erasures, facts, idempotency, unstamped
 
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
@@ -118,6 +118,12 @@ class CaptureRecords:
             newest = connection.execute(sa.select(sa.func.max(facts.c.number))).scalar() or 0
             # Side by side, not added: as facts grow the size falls, and for a log's first photos by as much.
             return int(newest) << 64 | newest_size(connection)
+
+    def unstamped(self, limit: int) -> list[tuple[str, bytes]]:
+        """Captures whose time-stamp is pending, oldest first, each with the digest of what is to be stamped."""
+        query = sa.select(unstamped.c.capture_id, unstamped.c.sha256).order_by(unstamped.c.number).limit(limit)
+        with self._database.read() as connection:
+            return [(capture_id, bytes(sha256)) for capture_id, sha256 in connection.execute(query)]
 
     # -- work ---------------------------------------------------------------------------------------------------
 

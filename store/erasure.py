@@ -25,6 +25,7 @@ from store.schema import (
     log_leaves,
     published_manifests,
     removed_fingerprints,
+    unstamped,
 )
 
 
@@ -61,7 +62,7 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency, published_manifests):
+            for table in (facts, idempotency, published_manifests, unstamped):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             connection.execute(captures.update().where(mine).values(**_emptied(held)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))

@@ -22,6 +22,7 @@ from store.schema import (
     log_leaves,
     published_manifests,
     removed_fingerprints,
+    unstamped,
 )
 
 PDQ, ISCC, ROOTSIFT = "pdq256-v1", "io.iscc.v0", "rootsift128-v1"  # the soft bindings that are searched
@@ -75,6 +76,11 @@ def _iscc_bits(code: str) -> bytes:
     return b32decode(text + "=" * (-len(text) % 8))[2:10]
 
 
+def _signed(connection: Connection, capture_id: str, fact: Manifest) -> None:
+    _publish(connection, capture_id, fact)
+    _await_timestamp(connection, capture_id, fact)
+
+
 def _publish(connection: Connection, capture_id: str, fact: Manifest) -> None:
     asked = connection.execute(sa.select(captures.c.request).where(captures.c.id == capture_id)).scalar_one()
     if fact.open_label and decode(Request, json.loads(asked)).published:
@@ -83,6 +89,15 @@ def _publish(connection: Connection, capture_id: str, fact: Manifest) -> None:
 
 def _waiting_leaf(connection: Connection, capture_id: str, fact: Leaf) -> None:
     connection.execute(log_leaves.insert().values(capture_id=capture_id, digest=fact.digest))
+
+
+def _await_timestamp(connection: Connection, capture_id: str, fact: Manifest) -> None:
+    if fact.timestamp == "pending":
+        connection.execute(unstamped.insert().values(capture_id=capture_id, sha256=fact.sha256))
+
+
+def _end_waiting(connection: Connection, capture_id: str, _fact: Any) -> None:
+    connection.execute(unstamped.delete().where(unstamped.c.capture_id == capture_id))
 
 
 def _finish(connection: Connection, capture_id: str, _fact: Any) -> None:
@@ -110,7 +125,8 @@ def remove_fingerprint(connection: Connection, capture_id: str) -> None:
 
 _DERIVED: dict[str, Callable[[Connection, str, Any], None]] = {
     "fingerprint": _index_row,
-    "manifest": _publish,
+    "manifest": _signed,
+    "timestamp": _end_waiting,
     "leaf": _waiting_leaf,
     "anchor": _finish,
     "rejection": _refuse,

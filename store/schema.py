@@ -168,6 +168,15 @@ Index(
     postgresql_where=log_leaves.c.position.is_(None),
 )
 
+# Signed photos whose time-stamp is pending (derived from `manifest`), until they have the fact `timestamp`.
+unstamped = Table(
+    "unstamped",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, unique=True),
+    Column("sha256", LargeBinary(32), nullable=False),  # of the manifest store: what is to be stamped
+)
+
 # C2SP tlog-tiles: `hashes` is 1 to 256 hashes of 32 bytes. A partial tile is a prefix of the row.
 log_tiles = Table(
     "log_tiles",

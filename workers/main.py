@@ -19,7 +19,7 @@ from pipeline.errors import Unavailable
 from settings import load_settings
 from store.bell import COMPARE_JOB, LEDGER, PHOTOS
 from wiring import Services
-from workers import erasure, metrics
+from workers import erasure, metrics, stamping
 
 PRELOADED = (
     "fingerprint.decode",
@@ -107,6 +107,7 @@ def sweep(services: Services, _name: str) -> None:
     """Ring for whatever waits in the database, so that nothing depends on the queue keeping anything."""
     due = dict.fromkeys(("chain", "uploads", "orphans"), 0.0)
     orphans = erasure.Orphans(services)
+    threading.Thread(target=stamping.Stamping(Services(services.settings)).run, name="stamping", daemon=True).start()
     while True:
         now = time.monotonic()
         try:

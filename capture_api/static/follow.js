@@ -59,7 +59,8 @@ async function stream(link, onFact, onOpen) {
     const answer = await get(link, { signal: control.signal, cache: "no-store" });
     onOpen();
     await readEvents(answer, ({ event, data }) => {
-      if (event === "fact") onFact(JSON.parse(data));
+      const fact = event === "fact" && JSON.parse(data);
+      if (fact && NAMES.includes(fact.name)) onFact(fact); // a time-stamp may come beside the stages' facts
       if (event === "end") ended = true;
     }, alive);
   } catch (error) {

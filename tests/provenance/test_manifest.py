@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import socket
 import time
 import zlib
 from pathlib import Path
@@ -291,16 +290,6 @@ def test_a_root_that_is_not_ours_fails_the_read_back(identity: Identity, tmp_pat
     with pytest.raises(Unavailable, match="own signature is not trusted"):
         signed_copy(jpeg(16, 64, 48), "image/jpeg", tmp_path, strange)
     assert not (tmp_path / "signed").exists()
-
-
-def test_a_time_stamping_authority_that_is_down_is_told(identity: Identity, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    photo = tmp_path / "photo"
-    photo.write_bytes(jpeg(17, 64, 48))
-    order = order_for(photo, "image/jpeg", identity)
-    with pytest.raises(Unavailable, match="CAPTURE_TSA_URL"):
-        sign(photo, tmp_path / "signed", order, RIGHTS, identity, f"http://127.0.0.1:{port}/")
 
 
 def test_a_place_that_cannot_be_written_is_an_engines_fault(identity: Identity, tmp_path: Path) -> None:

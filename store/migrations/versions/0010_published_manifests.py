@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.engine import Connection
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0009"
 
 _BATCH = 1000
 
