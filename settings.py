@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib.util
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Settings:
     log_origin: str | None
     witnesses: tuple[tuple[str, str], ...]
     photo_workers: int
+    c2pa_trust: tuple[Path, ...] = ()
 
     @property
     def run(self) -> Path:
@@ -45,6 +47,11 @@ class Settings:
     def keys(self) -> Path:
         """Private keys, mode 0700."""
         return self.home / "keys"
+
+    @property
+    def trust_places(self) -> tuple[Path, ...]:
+        """Where trust lists for Content Credentials are: the folder of `capture trust add`, then those set."""
+        return (self.home / "trust", *self.c2pa_trust)
 
     @property
     def api_key_file(self) -> Path:
@@ -63,6 +70,7 @@ _KNOWN = {
     "CAPTURE_DATABASE_URL": "a database such as sqlite:////srv/capture/capture.db",
     "CAPTURE_BLOBS_URL": "a store such as file:///srv/capture/blobs or s3://bucket/prefix",
     "CAPTURE_QUEUE_URL": "a Valkey or Redis such as redis://localhost:6379/0 or unix:///run/valkey.sock",
+    "CAPTURE_C2PA_TRUST": "folders or PEM files with trust lists, separated by : as in /etc/capture/trust:/srv/own.pem",
     "CAPTURE_CHAIN_URL": "an EVM JSON-RPC address such as https://rpc.example",
     "CAPTURE_CHAIN_KEY_FILE": "a file with the writer's private key as 64 hex digits, mode 0600",
     "CAPTURE_CHAIN_CONTRACT": "the log contract's address, 0x and 40 hex digits, as `capture chain deploy` printed it",
@@ -104,6 +112,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         log_origin=_origin(environ),
         witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
+        c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
     )
     if settings.chain_url and not settings.chain_key_file:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -156,6 +165,14 @@ def _key_file(environ: Mapping[str, str]) -> Path | None:
     if value and not Path(value).is_file():
         raise SettingError(f"CAPTURE_CHAIN_KEY_FILE names no file; write {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
     return Path(value).absolute() if value else None
+
+
+def _places(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    """Files and folders that are there, as in PATH."""
+    places = tuple(Path(part).absolute() for part in (environ.get(name) or "").split(os.pathsep) if part)
+    if not all(place.exists() for place in places):
+        raise _wrong(name, environ)
+    return places
 
 
 def _address(environ: Mapping[str, str]) -> str | None:

@@ -18,6 +18,7 @@ from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
 from store.local_features import LocalFeatures
 from store.log import LogRecords
+from store.trust import TrustVerdicts
 
 if TYPE_CHECKING:
     from fingerprint.band_index import BandIndex
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ledger.checkpoint import CheckpointSigner
     from ledger.cosigning import Cosigning, Witness
     from provenance.keys import Identity
+    from provenance.trust import TrustLists
     from store.bell import Bell
 
 SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about 0.2 s, while uploads wait to be written
@@ -59,6 +61,10 @@ class Services:
     @cached_property
     def erasures(self) -> Erasures:
         return Erasures(self.database, lambda sha256: self.blobs.remove(sha256))
+
+    @cached_property
+    def trust_verdicts(self) -> TrustVerdicts:
+        return TrustVerdicts(self.database)
 
     @cached_property
     def keys(self) -> ApiKeys:
@@ -123,6 +129,15 @@ class Services:
         return Identity.load_or_make(self.settings.keys / "c2pa")
 
     @cached_property
+    def trust(self) -> "TrustLists":
+        """Whom we trust: our own root and the operator's lists. Raises Unavailable, naming the file."""
+        from provenance.trust import TrustLists
+
+        root = self.settings.keys / "c2pa" / "root.pem"  # read alone: loading the keys with it takes 16 ms
+        pem = root.read_text("ascii") if root.exists() else self.identity.root_pem
+        return TrustLists.load(pem, self.settings.trust_places)
+
+    @cached_property
     def anchorer(self) -> "Anchorer":
         """The only thing here that loads web3: nothing but the ledger worker and the command line asks for it."""
         from ledger.anchor import Anchorer
@@ -169,7 +184,7 @@ class Services:
         for name in ("database", "bell"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
-        for name in ("captures", "erasures", "keys", "log", "index", "points", "domains"):
+        for name in ("captures", "erasures", "keys", "log", "index", "points", "domains", "trust_verdicts"):
             self.__dict__.pop(name, None)
 
 
@@ -182,7 +197,7 @@ class Domains:
     def inspect(self, photo: Path, media_type: str) -> Credentials:
         from provenance.inspect import inspect
 
-        return inspect(photo, media_type, self._services.identity.root_pem)
+        return inspect(photo, media_type, self._services.trust)
 
     def decode(self, photo: Path) -> Picture:
         from fingerprint.decode import decode

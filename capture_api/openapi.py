@@ -8,6 +8,7 @@ from typing import Any
 
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.problems import TYPES as PROBLEMS
+from pipeline.credentials import TrustVerdict
 from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
@@ -255,6 +256,7 @@ def _schemas() -> dict[str, Any]:
         "published": {"type": "boolean"},
         "keep_location": {"type": "boolean"},
         **facts,
+        "credentials_now": _nullable(_credentials_now()),
         "rejection": _nullable(_schema(Rejection)),
         "timings": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "ms since upload"},
         "promise": {"type": "string", "description": "a signed note: in the log, or refused with a reason, by when"},
@@ -281,6 +283,12 @@ def _schemas() -> dict[str, Any]:
             },
         },
     }  # fmt: skip
+
+
+def _credentials_now() -> dict[str, Any]:
+    schema = _schema(TrustVerdict)
+    schema["properties"]["judged_at"] = {"type": "string", "format": "date-time"}
+    return schema | {"description": "what the trust lists of a later day say; null while there is only the fact"}
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,16 @@ from pipeline.record import Leaf, Request, Rights, decode
 from store.database import Database, as_moment, blobs_go, now_text
 from store.facts import as_json, remove_fingerprint, write_fact
 from store.fingerprints import IN_LIMIT
-from store.schema import blob_uses, captures, erasures, facts, idempotency, log_leaves, removed_fingerprints
+from store.schema import (
+    blob_uses,
+    captures,
+    erasures,
+    facts,
+    idempotency,
+    log_leaves,
+    removed_fingerprints,
+    trust_verdicts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency):
+            for table in (facts, idempotency, trust_verdicts):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             connection.execute(captures.update().where(mine).values(**_emptied(held)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))
@@ -139,6 +148,13 @@ class Erasures:
             return False
         self._remove_blob(sha256)
         return True
+
+
+def is_erased(connection: Connection, capture_id: str) -> bool:
+    """Whether its owner had it erased, or is about to: the row is locked first, and on PostgreSQL its end decides."""
+    connection.execute(sa.select(captures.c.id).where(captures.c.id == capture_id).with_for_update())
+    query = sa.select(erasures.c.number).where(erasures.c.capture_id == capture_id)
+    return connection.execute(query).first() is not None
 
 
 def _emptied(request: str) -> dict[str, object]:

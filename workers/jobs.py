@@ -9,6 +9,7 @@ from functools import cache
 
 from rq.timeouts import JobTimeoutException
 
+from pipeline.credentials import TrustVerdict
 from pipeline.errors import Conflict, Erased, Rejected, Unavailable
 from pipeline.record import Rejection, encode
 from pipeline.run import STAGES, advance
@@ -64,6 +65,18 @@ def _is_erased(services: Services, capture_id: str) -> bool:
     except Erased:
         return True
     return False
+
+
+def judge_again(capture_id: str) -> None:
+    """Judge a capture's signer by the trust lists of today and add a dated verdict; the fact stays as it was."""
+    with _opened() as services:
+        try:
+            asset = services.captures.get(capture_id).fact("asset")
+            with services.blobs.local(asset.sha256) as photo:
+                found = services.domains.inspect(photo, asset.media_type)
+        except LookupError:  # erased meanwhile
+            return
+        services.trust_verdicts.put(capture_id, TrustVerdict.of(found))
 
 
 def compare(loan: str, sha256: str, media_type: str, reply: str) -> None:
