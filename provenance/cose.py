@@ -11,15 +11,19 @@ _CHAIN_LABELS = (33, "x5chain")  # RFC 9360, and what manifests before it wrote
 _COUNTS = {24: ">B", 25: ">H", 26: ">I", 27: ">Q"}
 
 
-def signing_chain(store: bytes, manifest_label: str) -> tuple[x509.Certificate, ...]:
-    """The signer's certificate and those that vouch for it; empty when unreadable. Nothing is verified here."""
+def signing_chains(store: bytes) -> dict[str, tuple[x509.Certificate, ...]]:
+    """By each manifest's label, its signer's certificate and those that vouch for it. Nothing is verified here.
+
+    Manifests whose certificates cannot be read are left out.
+    """
+    found = {}
     for box in boxes(store):
-        if box.kind == b"cbor" and box.labels[1:] == (manifest_label, "c2pa.signature"):
+        if box.kind == b"cbor" and box.labels[2:] == ("c2pa.signature",):
             try:
-                return tuple(map(x509.load_der_x509_certificate, _chain(bytes(box.content))))
+                found[box.labels[1]] = tuple(map(x509.load_der_x509_certificate, _chain(bytes(box.content))))
             except (ValueError, TypeError, LookupError, struct.error, RecursionError):
-                return ()
-    return ()
+                continue
+    return found
 
 
 def _chain(signature: bytes) -> list[bytes]:

@@ -21,7 +21,7 @@ from provenance.claims import (
     training_uses,
 )
 from provenance.container import FORMATS, found_store
-from provenance.cose import signing_chain
+from provenance.cose import signing_chains
 from provenance.exif import Shot, clean_text, read_shot
 from provenance.judge import CHANGED, REMOTE, Judged, in_words, judge, own_failures, tree
 from provenance.jumbf import TooMuch, check_store
@@ -76,10 +76,15 @@ def _bare(state: CredentialState, reason: str | None, shot: Shot) -> Credentials
 
 
 def _judged(report: Report, store: bytes, wrapping: int, shot: Shot, trust: TrustLists) -> Credentials:
-    state, worst, faults = judge(report)
-    found = tree(report)
+    chains = signing_chains(store)
+
+    def is_listed(label: str) -> bool | None:
+        return trust.names(chains[label]) is not None if label in chains else None
+
+    state, worst, faults = judge(report, is_listed)
+    found = tree(report, is_listed)
     signed_at, time_source = _signed_at(report)
-    chain = signing_chain(store, report.active_label)
+    chain = chains.get(report.active_label, ())
     revoked_at = trust.revoked_at(chain)
     certificate = _certificate(report, chain, revoked_at, signed_at if time_source == "trusted_time_stamp" else None)
     if revoked_at and certificate == "revoked":
@@ -103,7 +108,7 @@ def _judged(report: Report, store: bytes, wrapping: int, shot: Shot, trust: Trus
         time_source=time_source,
         certificate=certificate,
         certificate_ends=f"{chain[0].not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}" if chain else None,
-        trusted_by=clean_text(report.results.get("trustListUri")) if state == "trusted" else None,
+        trusted_by=trust.names(chain) if state == "trusted" else None,
         trust_lists=trust.digest,
         exclusions=tuple(exclusions[:MAX_LISTED]),
         unhashed_bytes=_unhashed(exclusions, len(store) + wrapping),

@@ -1,6 +1,6 @@
 """The verdict over a manifest and everything that it was made from: nothing is better than its worst ingredient."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,13 @@ _REMARKS = frozenset(
     {"algorithm.deprecated", "ingredient.unknownProvenance", "signingCredential.ocsp.skipped", "manifest.unreferenced"}
 )
 _RELATIONS = {"parentOf": "the photo it was made from", "componentOf": "a picture in it", "inputTo": "an input"}
-_TRUSTED = "signingCredential.trusted"
+_TRUSTED, _UNKNOWN_SIGNER = "signingCredential.trusted", "signingCredential.untrusted"
+
+IsListed = Callable[[str], bool | None]  # of a manifest's label; None: cannot be told
+
+
+def _as_recorded(_label: str) -> bool | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +79,25 @@ class Judged:
         return [in_words(code) for code in self.codes] if self.state not in ("none", "trusted") else []
 
 
-def judge(report: Report) -> tuple[CredentialState, CredentialState, list[str]]:
-    """The state of the photo's own manifest, the worst state in its tree, and what was found wrong, in words."""
-    state, found = own_state(report), tree(report)
+def judge(report: Report, is_listed: IsListed = _as_recorded) -> tuple[CredentialState, CredentialState, list[str]]:
+    """The state of the photo's own manifest, the worst state in its tree, and what was found wrong, in words.
+
+    `is_listed` tells of a manifest whether our lists name its signer; without it the library and the records are asked.
+    """
+    state, found = own_state(report, is_listed), tree(report, is_listed)
     # What is wrong comes before what is merely not known.
     faults = [in_words(code) for code in sorted(own_failures(report), key=_UNTRUSTED.__contains__)]
+    if state == "valid" and not faults:
+        faults = [in_words(_UNKNOWN_SIGNER)]
     for ingredient in sorted(found, key=lambda one: SEVERITY.index(one.state), reverse=True):
         faults += [f"{ingredient.name}: {fault}" for fault in ingredient.faults]
     return state, worst_of(state, found), list(dict.fromkeys(faults))
 
 
-def own_state(report: Report) -> CredentialState:
-    """The library's verdict over the photo's own manifest."""
-    return _STATES.get(report.state, "malformed")
+def own_state(report: Report, is_listed: IsListed = _as_recorded) -> CredentialState:
+    """The library's verdict over the photo's own manifest; trusted only when a list for signers says so."""
+    state = _STATES.get(report.state, "malformed")
+    return "valid" if state == "trusted" and is_listed(report.active_label) is False else state
 
 
 def worst_of(state: CredentialState, found: list[Judged]) -> CredentialState:
@@ -93,7 +105,7 @@ def worst_of(state: CredentialState, found: list[Judged]) -> CredentialState:
     return max((state, *(one.state for one in found)), key=SEVERITY.index)
 
 
-def tree(report: Report) -> list[Judged]:
+def tree(report: Report, is_listed: IsListed = _as_recorded) -> list[Judged]:
     """Every ingredient of the active manifest and, by their own manifests, of its ingredients, each manifest once."""
     deltas = _deltas(report)
     seen: set[str] = set()
@@ -106,7 +118,8 @@ def tree(report: Report) -> list[Judged]:
         for content in ingredients(report.manifests[label]):
             delta = deltas.get(f"self#jumbf=/c2pa/{label}/c2pa.assertions/{content.get('label')}", {})
             is_parent = in_line and content.get("relationship") == "parentOf"
-            judged = Judged(content, *_ingredient_state(content, delta), depth, is_parent)
+            listed = is_listed(str(content.get("active_manifest")))
+            judged = Judged(content, *_ingredient_state(content, delta, listed), depth, is_parent)
             found.append(judged)
             if judged.manifest_label:
                 waiting.append((judged.manifest_label, depth + 1, is_parent))
@@ -130,13 +143,16 @@ def _deltas(report: Report) -> dict[str, Mapping[str, Any]]:
     return {str(delta.get("ingredientAssertionURI")): delta.get("validationDeltas") or {} for delta in found}
 
 
-def _ingredient_state(content: Mapping[str, Any], delta: Mapping[str, Any]) -> tuple[CredentialState, tuple[str, ...]]:
+def _ingredient_state(
+    content: Mapping[str, Any], delta: Mapping[str, Any], is_listed: bool | None
+) -> tuple[CredentialState, tuple[str, ...]]:
     """Judged by what its signer recorded, corrected by what the library can still check of it under our lists."""
     recorded = content.get("validation_results") or {}
     codes = [*failure_codes(recorded), *_old_failures(content), *_codes(delta, "failure")]
-    trusted_now = _TRUSTED in _codes(delta, "success")
-    if trusted_now:
-        codes = [code for code in codes if code != "signingCredential.untrusted"]
+    is_trusted = _TRUSTED in (*_codes(recorded.get("activeManifest") or {}, "success"), *_codes(delta, "success"))
+    if is_listed is None:
+        is_listed = _TRUSTED in _codes(delta, "success") or _UNKNOWN_SIGNER not in codes
+    codes = [code for code in codes if code != _UNKNOWN_SIGNER]
     bad = tuple(dict.fromkeys(code for code in codes if code not in _UNTRUSTED))
     if bad == ("manifest.inaccessible",):
         return "remote_only", bad
@@ -144,8 +160,9 @@ def _ingredient_state(content: Mapping[str, Any], delta: Mapping[str, Any]) -> t
         return "invalid", bad
     if not content.get("active_manifest"):
         return "none", ()
-    is_trusted = trusted_now or _TRUSTED in _codes(recorded.get("activeManifest") or {}, "success")
-    return ("trusted" if is_trusted and not codes else "valid"), tuple(dict.fromkeys(codes))
+    if is_trusted and is_listed:
+        return ("valid" if codes else "trusted"), tuple(dict.fromkeys(codes))
+    return "valid", (*(() if is_listed else (_UNKNOWN_SIGNER,)), *dict.fromkeys(codes))
 
 
 def _codes(results: Mapping[str, Any], kind: str) -> list[str]:

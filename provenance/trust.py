@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from pipeline.errors import Rejected, Unavailable
 
@@ -102,11 +103,38 @@ class TrustLists:
         ]
         return {"anchors": anchors}
 
+    def names(self, chain: Sequence[x509.Certificate]) -> str | None:
+        """The list that a signer's chain leads to; None when no list for signers does, or the chain is broken.
+
+        Looked at here too, because the library (0.91.3) lets anchors for time-stamps vouch for signers, and tells of
+        ingredients only what differs from what somebody recorded.
+        """
+        for place, certificate in enumerate(chain):
+            for anchor, name in self._anchors.get(certificate.issuer.public_bytes(), ()):
+                if _issued(certificate, anchor):
+                    return name
+            for anchor, name in self._anchors.get(certificate.subject.public_bytes(), ()):
+                if anchor == certificate:
+                    return name
+            if place + 1 < len(chain) and not _issued(certificate, chain[place + 1]):
+                return None
+        return None
+
     def revoked_at(self, chain: Sequence[x509.Certificate]) -> datetime | None:
         """When a certificate of this chain was revoked by its issuer; None when no list says so."""
         pairs = list(itertools.pairwise(chain))
         moments = [moment for crl in self._crls for pair in pairs if (moment := _revoked_at(crl, *pair))]
         return min(moments, default=None)
+
+    @cached_property
+    def _anchors(self) -> dict[bytes, list[tuple[x509.Certificate, str]]]:
+        """The certificates of all lists for signers, by their subjects."""
+        found: dict[bytes, list[tuple[x509.Certificate, str]]] = {}
+        for one in self.lists:
+            if one.kind == "manifest":
+                for anchor in x509.load_pem_x509_certificates(one.pem.encode()):
+                    found.setdefault(anchor.subject.public_bytes(), []).append((anchor, one.name))
+        return found
 
     @cached_property
     def _crls(self) -> tuple[x509.CertificateRevocationList, ...]:
@@ -132,6 +160,14 @@ def add(file: Path, folder: Path) -> TrustList:
     temporary.write_text(found.pem)
     temporary.replace(target)
     return found
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
 
 
 def _revoked_at(
