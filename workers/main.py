@@ -138,6 +138,7 @@ def _preload() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     importlib.import_module("fingerprint.hashes").warm()
+    importlib.import_module("provenance.inspect").warm()
 
 
 def main() -> None:

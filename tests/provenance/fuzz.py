@@ -30,10 +30,11 @@ from tests.photos import SHARED
 from tests.provenance.mutations import mutate
 from tests.provenance.orders import FORMATS, photo_of, signed_copy
 
+TOLD = 5000  # files between two lines that say how far it is
 BATCH = 250  # files judged by one child: a fork for each would cost as much as the judging
 TIMEOUT_S = 20  # for one file, on a machine that is busy with other things
 MEMORY_BYTES = 600 << 20  # what a child may add to what it was forked with
-MAX_SEED_BYTES = 200_000  # more changes hit credentials, and more files are judged in a minute
+MAX_SEED_BYTES, LARGE_BYTES, LARGE_PART = 200_000, 60_000, 0.1
 MAX_JSON_CHARACTERS = 200_000  # a verdict is for people
 SUFFIXES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".dng": "image/x-adobe-dng", ".png": "image/png"}
 _PROGRESS = struct.Struct("<qd")
@@ -76,7 +77,7 @@ def seeds(folder: Path, identity: Identity, hostile: Sequence[bytes] = ()) -> li
     """Photos to spoil, with their media types: one of our own in each format, hostile ones, and others' fixtures."""
     photos = [("image/jpeg", photo) for photo in hostile]
     for media_type in FORMATS:
-        signed, _ = signed_copy(photo_of(media_type), media_type, folder, identity)
+        signed, _ = signed_copy(photo_of(media_type, 1, 96, 72), media_type, folder, identity)
         photos.append((media_type, signed.read_bytes()))
     twice, _ = signed_copy(photos[-len(FORMATS)][1], "image/jpeg", folder, identity)
     photos.append(("image/jpeg", twice.read_bytes()))
@@ -93,13 +94,17 @@ def fuzz(photos: Sequence[tuple[str, bytes]], trust: TrustLists, count: int, see
     found, first = Found(), 0
     while first < count:
         first = _batch(photos, trust, range(first, min(first + BATCH, count)), seed, keep, found)
+        if first % TOLD == 0:
+            print(f"{first} judged, {len(found.broken)} promises broken", flush=True)
     return found
 
 
 def spoiled(photos: Sequence[tuple[str, bytes]], seed: int, number: int) -> tuple[str, bytes]:
     """File `number` of this run, and the media type that it claims."""
     chance = random.Random(f"{seed}-{number}")
-    media_type, photo = chance.choice(photos)
+    # Large ones cost ten times as much, and their credentials are no larger.
+    large = chance.random() < LARGE_PART
+    media_type, photo = chance.choice([one for one in photos if large or len(one[1]) < LARGE_BYTES])
     if chance.random() < 0.02:
         media_type = chance.choice(photos)[0]
     return media_type, mutate(chance, photo, chance.choice(photos)[1])

@@ -14,7 +14,9 @@ OLD, NEW = "aa" * 32, "bb" * 32
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+    made = World(tmp_path)
+    made.database.migrate()
+    return made
 
 
 def fact(state: str, lists: str | None = OLD, certificate: str | None = "in_force") -> Credentials:
@@ -59,8 +61,8 @@ def test_due_is_what_other_lists_may_judge_otherwise(world: World) -> None:
 def test_due_goes_on_where_it_stopped(world: World) -> None:
     for number in range(5):
         captured(world, f"c{number}", fact("valid"))
-    trust, found, after = TrustVerdicts(world.database), [], 0
-    rounds = 0
+    trust, found, rounds = TrustVerdicts(world.database), list[str](), 0
+    after: int | None = 0
     while after is not None:
         due, after = trust.due(NEW, after, 2)
         found += due
