@@ -14,15 +14,17 @@ _COUNTS = {24: ">B", 25: ">H", 26: ">I", 27: ">Q"}
 def signing_chains(store: bytes) -> dict[str, tuple[x509.Certificate, ...]]:
     """By each manifest's label, its signer's certificate and those that vouch for it. Nothing is verified here.
 
-    Manifests whose certificates cannot be read are left out.
+    Manifests whose certificates cannot be read are left out; a label that stands twice gets none, so that nobody's
+    certificates speak for another's signature.
     """
-    found = {}
+    found: dict[str, tuple[x509.Certificate, ...]] = {}
     for box in boxes(store):
         if box.kind == b"cbor" and box.labels[2:] == ("c2pa.signature",):
             try:
-                found[box.labels[1]] = tuple(map(x509.load_der_x509_certificate, _chain(bytes(box.content))))
+                chain = tuple(map(x509.load_der_x509_certificate, _chain(bytes(box.content))))
             except (ValueError, TypeError, LookupError, struct.error, RecursionError):
                 continue
+            found[box.labels[1]] = () if box.labels[1] in found else chain
     return found
 
 

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.errors import Rejected, Unavailable
 from provenance import keys
+from provenance.cose import signing_chains
 from provenance.inspect import inspect
 from provenance.keys import Identity
 from provenance.trust import OWN, TrustList, TrustLists, add
 from tests.photos import SHARED
-from tests.provenance.orders import photo_of, signed_copy
+from tests.provenance.orders import jpeg_parts, photo_of, signed_copy
 
 OFFICIAL = SHARED.parent / "specs/c2pa-conformance"
 
@@ -143,6 +144,15 @@ def test_a_revoked_signer_is_trusted_no_more(
     assert (found.state, found.worst, found.certificate) == ("invalid", "invalid", "revoked")
     assert found.reason == "the signer's certificate was revoked on 2026-01-01"
     shutil.rmtree(told)
+
+
+def test_certificates_of_a_label_that_stands_twice_speak_for_nobody(identity: Identity, theirs: Path) -> None:
+    store, _ = jpeg_parts(theirs.read_bytes())
+    ((label, chain),) = signing_chains(store).items()
+    assert lists(identity).names(chain) is None and [one.subject for one in chain]
+    twice = store + store[8 + int.from_bytes(store[8:12]) :]  # the one manifest again, behind the store's own boxes
+    twice = len(twice).to_bytes(4) + twice[4:]
+    assert signing_chains(twice) == {label: ()}
 
 
 def test_the_digest_says_which_lists(identity: Identity, stranger: Identity, tmp_path: Path) -> None:
