@@ -9,7 +9,7 @@ from functools import cache
 
 from rq.timeouts import JobTimeoutException
 
-from pipeline.credentials import TrustVerdict
+from pipeline.credentials import Credentials, TrustVerdict
 from pipeline.errors import Conflict, Erased, Rejected, Unavailable
 from pipeline.record import Rejection, encode
 from pipeline.run import STAGES, advance
@@ -123,6 +123,10 @@ def _refuse(services: Services, capture_id: str, token: str) -> None:
     facts = services.captures.get(capture_id).facts
     stage = next(stage.__name__ for name, stage in STAGES if name not in facts)
     reason = f"working on this file ended our program, or took too long, {MAX_CRASHES} times in a row"
+    if stage == "inspect":  # its credentials did that: they are put aside, and the photo goes on
+        bare = Credentials("malformed", "malformed", None, None, reason, 0, None, None)
+        services.captures.put(capture_id, "credentials", bare, token)
+        return
     services.captures.put(capture_id, "rejection", Rejection(stage, reason), token)
 
 
