@@ -91,10 +91,11 @@ def seeds(folder: Path, identity: Identity, hostile: Sequence[bytes] = ()) -> li
 
 def fuzz(photos: Sequence[tuple[str, bytes]], trust: TrustLists, count: int, seed: int, keep: Path) -> Found:
     """Judge `count` spoiled copies. File number N is the same in every run with this seed."""
-    found, first = Found(), 0
+    found, first, told = Found(), 0, 0
     while first < count:
         first = _batch(photos, trust, range(first, min(first + BATCH, count)), seed, keep, found)
-        if first % TOLD == 0:
+        if first // TOLD > told:
+            told = first // TOLD
             print(f"{first} judged, {len(found.broken)} promises broken", flush=True)
     return found
 
@@ -115,7 +116,7 @@ def _batch(
 ) -> int:
     """Judge these in a child; where to go on: behind the last, or behind the one that ended the child."""
     progress = mmap.mmap(-1, _PROGRESS.size)
-    _PROGRESS.pack_into(progress, 0, numbers.start, time.monotonic())
+    _note(progress, numbers.start)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -135,6 +136,11 @@ def _batch(
     (keep / f"{seed}-{number}").write_bytes(spoiled(photos, seed, number)[1])
     found.broken.append(f"file {number}: the child ended with {status}")
     return number + 1
+
+
+def _note(progress: mmap.mmap, number: int) -> None:
+    # Not pack_into: it writes zeros first, and a parent that looks just then sees a child that began long ago.
+    progress[:] = _PROGRESS.pack(number, time.monotonic())
 
 
 def _in_child(work: Callable[[], list[str]], writing: int) -> None:
@@ -171,7 +177,7 @@ def _judge_all(
             media_type, content = spoiled(photos, seed, number)
             file.write_bytes(content)
             began = time.process_time()
-            _PROGRESS.pack_into(progress, 0, number, time.monotonic())
+            _note(progress, number)
             state, fault = _judge(file, media_type, trust)
             if fault:
                 (keep / f"{seed}-{number}").write_bytes(content)
