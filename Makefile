@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign golden contracts \
-  fuzz-contract gas-contract lock clean
+  fuzz-contract fuzz-credentials gas-contract lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -88,6 +88,10 @@ bench-faults: setup-dev
 ## make bench-sign  what do signing and judging a photo cost, beside the library's own way?
 bench-sign: setup-dev
 	@$(BIN)/python -m bench.sign $(BENCH)
+
+## make fuzz-credentials  are 100,000 spoiled photos judged without a crash, a hang or a call? COUNT=… SEED=…
+fuzz-credentials: setup-dev
+	@$(BIN)/python -m tests.provenance.fuzz $(or $(COUNT),100000) $(SEED)
 
 ## make golden     make the golden vectors again (a diff in tests/golden is a change of format: think twice)
 golden: setup-dev

@@ -212,6 +212,30 @@ def signer(socket: Path, uids: tuple[int, ...], rate: float | None) -> None:
 
 
 @main.group()
+def trust() -> None:
+    """Trust lists for Content Credentials: whose signatures and time-stamps are trusted, and what was revoked."""
+
+
+@trust.command("list")
+@_explained
+def trust_list() -> None:
+    """Show all lists, as verdicts call them."""
+    for one in _services().trust.lists:
+        click.echo(f"{one.name:24}{one.kind:12}{one.size:5}  sha256:{one.digest[:16]}  {one.file or ''}")
+
+
+@trust.command("add")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_explained
+def trust_add(file: Path) -> None:
+    """Copy a list (PEM certificates, or a CRL) into the service's folder; signers are judged again by themselves."""
+    from provenance.trust import add
+
+    added = add(file, _settings().trust_places[0])
+    click.echo(f"{added.name}: {added.size} in a list of the kind {added.kind}")
+
+
+@main.group()
 def chain() -> None:
     """The chain that the log is anchored on."""
 

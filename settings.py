@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib.util
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Settings:
     witnesses: tuple[tuple[str, str], ...]
     photo_workers: int
     rate_limits: tuple[int, int]
+    c2pa_trust: tuple[Path, ...] = ()
 
     @property
     def run(self) -> Path:
@@ -59,6 +61,11 @@ class Settings:
     def keys(self) -> Path:
         """Private keys, mode 0700."""
         return self.home / "keys"
+
+    @property
+    def trust_places(self) -> tuple[Path, ...]:
+        """Where trust lists for Content Credentials are: the folder of `capture trust add`, then those set."""
+        return (self.home / "trust", *self.c2pa_trust)
 
     @property
     def api_key_file(self) -> Path:
@@ -97,6 +104,7 @@ _KNOWN = {
     "CAPTURE_CHAIN_KEY_FILE": "a file with the writer's private key as 64 hex digits or as a keystore, mode 0600",
     "CAPTURE_CHAIN_PASSWORD_FILE": "a file with the keystore's password, mode 0600",
     "CAPTURE_CHAIN_SIGNER": "the socket of a program that keeps the key, such as unix:///run/capture-signer.sock",
+    "CAPTURE_C2PA_TRUST": "folders or PEM files with trust lists, separated by : as in /etc/capture/trust:/srv/own.pem",
     "CAPTURE_CHAIN_CONTRACT": "the log contract's address, 0x and 40 hex digits, as `capture chain deploy` printed it",
     "CAPTURE_CHAIN_CONFIRMATIONS": "a whole number from 1 to 100000, or nothing where the chain has final blocks",
     "CAPTURE_CHAIN_MAX_FEE_GWEI": "a whole number from 1 to 1000000: the most that one gas may ever cost",
@@ -154,6 +162,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         witnesses=_witnesses(environ),
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
         rate_limits=_rate_limits(environ),
+        c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -229,6 +238,14 @@ def _signer(environ: Mapping[str, str]) -> str | None:
     if value and not value.startswith(("unix:///", "pkcs11:")):
         raise _wrong("CAPTURE_SIGNER_URL", environ)
     return value or None
+
+
+def _places(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    """Files and folders that are there, as in PATH."""
+    places = tuple(Path(part).absolute() for part in (environ.get(name) or "").split(os.pathsep) if part)
+    if not all(place.exists() for place in places):
+        raise _wrong(name, environ)
+    return places
 
 
 def _address(environ: Mapping[str, str]) -> str | None:

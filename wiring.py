@@ -23,6 +23,7 @@ from store.keys import ApiKeys
 from store.local_features import LocalFeatures
 from store.log import LogRecords
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
+from store.trust import TrustVerdicts
 
 if TYPE_CHECKING:
     from fingerprint.band_index import BandIndex
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from provenance.certificates import LeafPolicy
     from provenance.keys import Identity, KeyFolder
     from provenance.timestamp import Authority
+    from provenance.trust import TrustLists
     from store.bell import Bell
 
 SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about 0.2 s, while uploads wait to be written
@@ -67,6 +69,10 @@ class Services:
     @cached_property
     def erasures(self) -> Erasures:
         return Erasures(self.database, lambda sha256: self.blobs.remove(sha256))
+
+    @cached_property
+    def trust_verdicts(self) -> TrustVerdicts:
+        return TrustVerdicts(self.database)
 
     @cached_property
     def keys(self) -> ApiKeys:
@@ -182,6 +188,14 @@ class Services:
             raise Unavailable(f"the time-stamping authority: {file} (CAPTURE_TSA_ROOTS) holds no certificate") from None
 
     @cached_property
+    def trust(self) -> "TrustLists":
+        """Whom we trust: our own root and the operator's lists. Raises Unavailable, naming the file."""
+        from provenance.trust import TrustLists
+
+        identity = self.identity
+        return TrustLists.load(identity.root_pem, self.settings.trust_places, identity.crl_pem)
+
+    @cached_property
     def anchorer(self) -> "Anchorer":
         """The only thing here that loads web3: nothing but the ledger worker and the command line asks for it."""
         from ledger.anchor import Anchorer
@@ -278,6 +292,7 @@ class Services:
             "published",
             "points",
             "domains",
+            "trust_verdicts",
         ]:
             self.__dict__.pop(name, None)
 
@@ -305,8 +320,7 @@ class Domains:
     def inspect(self, photo: Path, media_type: str) -> Credentials:
         from provenance.inspect import inspect
 
-        identity = self._services.identity
-        return inspect(photo, media_type, identity.root_pem, identity.crl_pem)
+        return inspect(photo, media_type, self._services.trust)
 
     def decode(self, photo: Path) -> Picture:
         from fingerprint.decode import decode

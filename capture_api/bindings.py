@@ -181,7 +181,7 @@ def _store(made: Manifest) -> bytes:
 
 
 def _active(made: Manifest) -> Response:
-    from provenance.jumbf import active_manifest
+    from provenance.active import active_manifest
 
     store: Any = b"".join(services().blobs.read(_store(made)))
     return Response(active_manifest(store, str(made.open_label)), mimetype="application/c2pa")

@@ -12,6 +12,7 @@ from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
+from pipeline.credentials import TrustVerdict
 from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, Timestamp, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
@@ -252,6 +253,7 @@ def _schemas() -> dict[str, Any]:
         "keep_location": {"type": "boolean"},
         **facts,
         "timestamp": _nullable(_timestamp()),
+        "credentials_now": _nullable(_credentials_now()),
         "rejection": _nullable(_schema(Rejection)),
         "timings": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "ms since upload"},
         "promise": {"type": "string", "description": "a signed note: in the log, or refused with a reason, by when"},
@@ -285,6 +287,12 @@ def _timestamp() -> dict[str, Any]:
     schema = _schema(Timestamp)
     del schema["properties"]["reply"]
     return schema | {"required": list(schema["properties"])}
+
+
+def _credentials_now() -> dict[str, Any]:
+    schema = _schema(TrustVerdict)
+    schema["properties"]["judged_at"] = {"type": "string", "format": "date-time"}
+    return schema | {"description": "what the trust lists of a later day say; null while there is only the fact"}
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "keep_location": capture.request.keep_location,
         **{name: fact_json(capture.facts.get(name), capture.id) for name, _, _ in FACTS},
         "timestamp": fact_json(capture.facts.get("timestamp")),
+        "credentials_now": _credentials_now(capture),
         "rejection": encode(capture.facts.get("rejection")),
         "timings": timeline(capture),
         "promise": promise(services().checkpoint_signer, capture.id, capture.fact("asset").sha256, capture.created_at),
@@ -65,6 +66,12 @@ def fact_json(fact: Any, capture_id: str | None = None) -> Any:
     if isinstance(fact, Anchor) and fact.local:
         value["note"] = "local chain: not independent proof"
     return value
+
+
+def _credentials_now(capture: Capture) -> Any:
+    """What the trust lists of a later day say of the credentials; null while the fact is all there is."""
+    found = services().trust_verdicts.newest(capture.id) if "credentials" in capture.facts else None
+    return encode(found[0]) | {"judged_at": found[1]} if found else None
 
 
 def match_json(match: Match, links: dict[str, str]) -> dict[str, Any]:

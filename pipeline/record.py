@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
-CredentialState = Literal["none", "valid", "trusted", "invalid", "malformed", "remote_only"]
+from pipeline.credentials import Credentials as Credentials
+from pipeline.credentials import CredentialState as CredentialState
+
 MatchKind = Literal["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]
 VerdictKind = Literal[
     "original", "exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"
@@ -50,24 +52,6 @@ class Dimensions:
 
     width: int
     height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What C2PA manifest came with the upload. `worst` is taken over the whole ingredient tree.
-
-    `state`, `worst`: see CredentialState. `reason` says in words what was found wrong, or nothing.
-    `captured_at` and `device` are what the file says about itself (EXIF): claims that nobody checked.
-    """
-
-    state: CredentialState
-    worst: CredentialState
-    signer: str | None
-    claim_generator: str | None
-    reason: str | None
-    manifest_count: int
-    captured_at: str | None
-    device: str | None
 
 
 @dataclass(frozen=True, slots=True)

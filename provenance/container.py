@@ -26,20 +26,35 @@ FORMATS: dict[str, str] = {
 
 _BMFF_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the C2PA box, appendix A.5
 _TIFF_TAG = 0xCD41  # appendix A.4
+# What may stand around a piece of the store: a JPEG segment's header, or a PNG chunk's with its checksum; at most this.
+_WRAPPING_BYTES = 20
 
 
 def manifest_store(file: Path, media_type: str) -> bytes:
     """The raw manifest store (JUMBF) in a file. Raises Rejected when there is none, or it cannot be found."""
     if media_type not in FORMATS:
         raise Rejected(f"{media_type} cannot carry Content Credentials; use one of {', '.join(FORMATS)}")
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        try:
-            store = b"".join(_READERS[FORMATS[media_type]](content))
-        except (struct.error, IndexError, ValueError, OverflowError):
-            raise Rejected(f"the file is not a whole {media_type}") from None
-    if not store:
+    try:
+        pieces = _pieces(file, media_type)
+    except (struct.error, IndexError, ValueError, OverflowError):
+        raise Rejected(f"the file is not a whole {media_type}") from None
+    if not pieces:
         raise Rejected("the file carries no manifest store")
-    return store
+    return b"".join(pieces)
+
+
+def found_store(file: Path, media_type: str) -> tuple[bytes, int]:
+    """The manifest store in a stranger's file, and in how many bytes it is wrapped there; empty when none is found."""
+    try:
+        pieces = _pieces(file, media_type)
+    except (struct.error, IndexError, ValueError, OverflowError):
+        return b"", 0
+    return b"".join(pieces), len(pieces) * _WRAPPING_BYTES
+
+
+def _pieces(file: Path, media_type: str) -> list[bytes]:
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return list(_READERS[FORMATS[media_type]](content))
 
 
 def _unpack(layout: str, content: mmap.mmap, at: int) -> int:

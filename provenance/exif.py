@@ -40,7 +40,8 @@ _DAMAGE = (
 class Shot:
     """`taken_at` is RFC 3339, without zone when the camera stated none. `width`, `height`: stored pixels, unturned.
 
-    `latitude`, `longitude` are XMP text such as "52,31.234500N".
+    `latitude`, `longitude` are XMP text such as "52,31.234500N". `location_zeroed`: there is a place for them, and it
+    holds nothing but zeros, which no camera writes.
     """
 
     taken_at: str | None = None
@@ -50,6 +51,7 @@ class Shot:
     height: int | None = None
     latitude: str | None = None
     longitude: str | None = None
+    location_zeroed: bool = False
 
     @property
     def device(self) -> str | None:
@@ -99,7 +101,8 @@ def _exif_in(photo: Path) -> Image.Exif:
 
 def _shot(exif: Image.Exif, size: tuple[int, int] | None) -> Shot:
     details = exif.get_ifd(ExifTags.IFD.Exif)
-    latitude, longitude = _location(exif.get_ifd(ExifTags.IFD.GPSInfo))
+    gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    latitude, longitude = _location(gps)
     return Shot(
         taken_at=_taken_at(details.get(ExifTags.Base.DateTimeOriginal), details.get(ExifTags.Base.OffsetTimeOriginal)),
         make=clean_text(exif.get(ExifTags.Base.Make)),
@@ -108,6 +111,7 @@ def _shot(exif: Image.Exif, size: tuple[int, int] | None) -> Shot:
         height=size[1] if size else None,
         latitude=latitude,
         longitude=longitude,
+        location_zeroed=all(_is_zeroed(gps.get(tag)) for tag in (ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLongitude)),
     )
 
 
@@ -127,6 +131,14 @@ def _location(gps: Mapping[int, Any]) -> tuple[str | None, str | None]:
     if latitude is None or longitude is None or latitude[:-1] == longitude[:-1] == "0,0.000000":
         return None, None
     return latitude, longitude
+
+
+def _is_zeroed(parts: Any) -> bool:
+    """Whether all bytes of an angle are zero: 0/0 is no number, and 0/1 would be the equator."""
+    try:
+        return bool(parts) and all(part.numerator == 0 and part.denominator == 0 for part in parts)
+    except (AttributeError, TypeError):
+        return False
 
 
 def _angle(parts: Any, ref: Any, letters: str, limit: int) -> str | None:

@@ -1,130 +1,173 @@
 """What Content Credentials came with a photo, judged over the whole tree of what it was made from."""
 
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
+from cryptography import x509
+from PIL import Image
+
+from pipeline.credentials import Action, CertificateState, Credentials, CredentialState, Exclusion, Ingredient
 from pipeline.errors import Unavailable
-from pipeline.record import Credentials, CredentialState
-from provenance.container import FORMATS
-from provenance.exif import clean_text, read_shot
-from provenance.reader import Report, Unreadable, failure_codes, ingredients, read_report
-from provenance.revocation import revoked_since
-
-# From the best to the worst that may be found in a tree. An ingredient without credentials accuses nobody.
-SEVERITY: tuple[CredentialState, ...] = ("none", "trusted", "valid", "remote_only", "malformed", "invalid")
-
-_STATES: dict[str, CredentialState] = {"Trusted": "trusted", "Valid": "valid", "Invalid": "invalid"}
-
-_REMOTE = "its credentials are kept elsewhere, and an address that a photo names is never fetched"
-_CANNOT_CARRY = "this kind of file cannot carry Content Credentials"
-
-# Failure codes (C2PA 2.4, section 15.2) in words. A code that is not here is told as it is.
-_WORDS = {
-    "assertion.dataHash.mismatch": "the file was changed after it was signed",
-    "assertion.bmffHash.mismatch": "the file was changed after it was signed",
-    "assertion.boxesHash.mismatch": "the file was changed after it was signed",
-    "assertion.hashedURI.mismatch": "a signed statement was changed",
-    "assertion.missing": "a signed statement is missing",
-    "claimSignature.mismatch": "the signature does not fit what was signed",
-    "claimSignature.missing": "the signature is missing",
-    "signingCredential.expired": "the signer's certificate had ended",
-    "signingCredential.invalid": "the signer's certificate may not sign this",
-    "signingCredential.ocsp.revoked": "the signer's certificate was revoked",
-    "signingCredential.untrusted": "the signer is on none of our trust lists",
-    "manifest.inaccessible": _REMOTE,
-}
-
-# Not knowing a signer is no fault of the photo.
-_UNTRUSTED = frozenset({"signingCredential.untrusted", "timeStamp.untrusted"})
-# What older manifests record in one list together with failures (C2PA 1.x, section 15.2.1).
-_SUCCESS_ENDINGS = (".validated", ".trusted", ".match", ".accessible", ".insideValidity", ".notRevoked")
-_REMARKS = frozenset(
-    {"algorithm.deprecated", "ingredient.unknownProvenance", "signingCredential.ocsp.skipped", "manifest.unreferenced"}
+from provenance.claims import (
+    ai_origin,
+    all_actions,
+    claim_generator,
+    is_edited,
+    moment,
+    signer_name,
+    source_type,
+    stated_moment,
+    training_uses,
 )
-_RELATIONS = {"parentOf": "the photo it was made from", "componentOf": "a picture in it", "inputTo": "an input"}
-MAX_FAULTS = 5  # more than these help nobody
+from provenance.container import FORMATS, found_store
+from provenance.cose import signing_chains
+from provenance.exif import Shot, clean_text, read_shot
+from provenance.judge import CHANGED, REMOTE, Judged, in_words, judge, own_failures, tree
+from provenance.jumbf import TooMuch, check_store
+from provenance.reader import Report, Unreadable, read_report
+from provenance.revocation import Revocation
+from provenance.trust import TrustLists
+
+__all__ = ["inspect", "judge", "signer_name"]
+
+Listed = TypeVar("Listed", Action, Ingredient)
+
+MAX_FAULTS = 5  # in the reason; more than these help nobody
+MAX_LISTED = 40  # actions, ingredients, wishes, exclusions: of each
+MAX_LISTED_DEPTH = 8
+
+_CANNOT_CARRY = "this kind of file cannot carry Content Credentials"
+_LOCATION_ZEROED = (
+    "the file is not as it was signed, and its location is all zeros: a phone's system zeroes it for apps that may not "
+    "see it, and that alone breaks the seal; whether anything else was changed cannot be told"
+)
 
 
-def inspect(photo: Path, media_type: str, own_roots_pem: str, crl_pem: str = "") -> Credentials:
+def inspect(photo: Path, media_type: str, trust: TrustLists | str) -> Credentials:
     """Judge the credentials of a photo; nothing is fetched, and nothing in the file makes this raise.
 
-    `state` is the verdict over the photo's own manifest with `own_roots_pem` as trust anchors; `worst` is taken over
-    every ingredient as well: a tampered photo that somebody signs again is `trusted` or `valid`, and its worst
-    `invalid`. Ingredients are judged by what their signer recorded and by what can still be checked; pixels of an
-    ingredient are not in the file, so a signer who lied about them is not found out here.
-
-    `crl_pem`: our own revocation list, "" for none.
+    `state` is the verdict over the photo's own manifest under our trust lists; `worst` is taken over every ingredient
+    as well: a tampered photo that somebody signs again is `trusted` or `valid`, and its worst `invalid`. Ingredients
+    are judged by what their signer recorded and by what can still be checked; pixels of an ingredient are not in the
+    file, so a signer who lied about them is not found out here. `trust` as text is our own root alone.
 
     Raises Unavailable when the file is not there to be read.
     """
     shot = read_shot(photo)
-    state: CredentialState = "none"
+    if isinstance(trust, str):
+        trust = TrustLists.load(trust, ())
     try:
-        report = _read(photo, media_type, own_roots_pem)
+        store, wrapping = _store(photo, media_type)
+        check_store(store)
+        report = _read(photo, media_type, trust)
+        if report is None:
+            return _bare("none", _CANNOT_CARRY, shot)
+        return _judged(report, store, wrapping, shot, trust)
+    except TooMuch as too_much:
+        return _bare("malformed", f"the credentials in it are beyond what is read: {too_much}", shot)
     except Unreadable as unreadable:
-        state, reason = _unreadable(unreadable.kind)
-        return Credentials(state, state, None, None, reason, 0, shot.taken_at, shot.device)
-    if report is None:
-        return Credentials(state, state, None, None, _CANNOT_CARRY, 0, shot.taken_at, shot.device)
-    state, worst, faults = with_revocations(report, crl_pem, *judge(report))
+        return _bare(*_unreadable(unreadable.kind), shot)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        return _bare(*_unreadable(type(error).__name__), shot)
+
+
+def warm() -> None:
+    """Pay once, before the forks, for what the first verdict of each work horse would pay for again: some 10 ms."""
+    Image.preinit()
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
+        Image.new("RGB", (16, 16)).save(file, "JPEG", exif=Image.Exif())
+        file.flush()
+        inspect(Path(file.name), "image/jpeg", TrustLists(()))
+
+
+def _bare(state: CredentialState, reason: str | None, shot: Shot) -> Credentials:
+    return Credentials(state, state, None, None, reason, 0, shot.taken_at, shot.device)
+
+
+def _judged(report: Report, store: bytes, wrapping: int, shot: Shot, trust: TrustLists) -> Credentials:
+    chains = signing_chains(store)
+
+    def is_listed(label: str) -> bool | None:
+        return trust.names(chains[label]) is not None if label in chains else None
+
+    state, worst, faults = judge(report, is_listed)
+    found = tree(report, is_listed)
+    signed_at, time_source = _signed_at(report)
+    chain = chains.get(report.active_label, ())
+    revoked = trust.revoked(chain)
+    certificate = _certificate(report, chain, revoked, signed_at if time_source == "trusted_time_stamp" else None)
+    if revoked and certificate == "revoked":
+        state, worst = "invalid", "invalid"
+        faults.insert(0, _revoked_in_words(revoked))
+    # No time-stamp of an ingredient's is checked here, so nothing says that its signature is older.
+    inner = [trust.revoked(other) for label, other in chains.items() if label != report.active_label]
+    for one in filter(None, inner):
+        worst = "invalid"
+        faults.append(f"an ingredient: {_revoked_in_words(one)}")
+    zeroed = shot.location_zeroed and not CHANGED.isdisjoint(own_failures(report))
+    if zeroed:
+        faults = [_LOCATION_ZEROED, *(fault for fault in faults if fault != in_words(next(iter(CHANGED))))]
+    said = _said(report, found)
+    exclusions = _exclusions(report)
     return Credentials(
         state=state,
         worst=worst,
         signer=signer_name(report.active),
-        claim_generator=_claim_generator(report.active),
+        claim_generator=claim_generator(report.active),
         reason="; ".join(faults[:MAX_FAULTS]) or None,
         manifest_count=len(report.manifests),
         captured_at=shot.taken_at,
         device=shot.device,
+        signed_at=signed_at,
+        time_source=time_source,
+        certificate=certificate,
+        certificate_ends=f"{chain[0].not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}" if chain else None,
+        trusted_by=trust.names(chain) if state == "trusted" else None,
+        trust_lists=trust.digest,
+        exclusions=tuple(exclusions[:MAX_LISTED]),
+        unhashed_bytes=_unhashed(exclusions, len(store) + wrapping),
+        location_zeroed=zeroed,
+        **said,
     )
 
 
-def judge(report: Report) -> tuple[CredentialState, CredentialState, list[str]]:
-    """The state of the photo's own manifest, the worst state in its tree, and what was found wrong, in words."""
-    state = _STATES.get(report.state, "malformed")
-    # What is wrong comes before what is merely not known.
-    faults = [_in_words(code) for code in sorted(report.failures, key=_UNTRUSTED.__contains__)]
-    worst = state
-    for ingredient in _tree(report):
-        found, codes = _ingredient_state(ingredient)
-        worst = max(worst, found, key=SEVERITY.index)
-        if found not in ("none", "trusted"):
-            faults += [f"{_ingredient_name(ingredient)}: {_in_words(code)}" for code in codes]
-    return state, worst, list(dict.fromkeys(faults))
+def _said(report: Report, found: list[Judged]) -> dict[str, Any]:
+    """What the manifests of the whole tree say, cut to what a person reads."""
+    told = all_actions(report, found)
+    types = [kind for action, _ in told if (kind := action.digital_source_type)]
+    types += [kind for one in found if (kind := source_type(one.content.get("digitalSourceType")))]
+    actions = _shallow([action for action, _ in told])
+    parts = _shallow([_ingredient(one, report) for one in found])
+    return {
+        "ai": ai_origin(told, types),
+        "edited": is_edited(told),
+        "digital_source_types": tuple(dict.fromkeys(types))[:MAX_LISTED],
+        "actions": actions,
+        "ingredients": parts,
+        "training_mining": tuple(training_uses(report, found)[:MAX_LISTED]),
+        "omitted": len(told) + len(found) - len(actions) - len(parts),
+    }
 
 
-def with_revocations(
-    report: Report, crl_pem: str, state: CredentialState, worst: CredentialState, faults: list[str]
-) -> tuple[CredentialState, CredentialState, list[str]]:
-    """What `judge` found, or worse where a signer of ours was revoked: no time-stamp says that it signed before."""
-    for label, manifest in report.manifests.items() if crl_pem else ():
-        serial = str((manifest.get("signature_info") or {}).get("cert_serial_number"))
-        found = revoked_since(int(serial), crl_pem.encode()) if serial.isascii() and serial.isdigit() else None
-        if found:
-            own = label == report.active_label
-            worst, state, whose = "invalid", "invalid" if own else state, "" if own else "an ingredient: "
-            since = f"{found.since:%Y-%m-%d %H:%M} UTC ({found.reason})"
-            faults = [f"{whose}the signer's certificate was revoked since {since}", *faults]
-    return state, worst, faults
+def _store(photo: Path, media_type: str) -> tuple[bytes, int]:
+    if media_type not in FORMATS:
+        return b"", 0
+    try:
+        return found_store(photo, media_type)
+    except OSError as error:
+        raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
 
 
-def signer_name(manifest: Mapping[str, Any]) -> str | None:
-    """The signer as the certificate names it: common name, and the organisation when it says more."""
-    info = manifest.get("signature_info") or {}
-    name, issuer = clean_text(info.get("common_name")), clean_text(info.get("issuer"))
-    if name and issuer and issuer != name:
-        return f"{name} ({issuer})"
-    return name or issuer
-
-
-def _read(photo: Path, media_type: str, own_roots_pem: str) -> Report | None:
+def _read(photo: Path, media_type: str, trust: TrustLists) -> Report | None:
     if media_type not in FORMATS:
         return None
     try:
         with photo.open("rb") as opened:
             content: BinaryIO = opened
-            return read_report(content, FORMATS[media_type], own_roots_pem)
+            return read_report(content, FORMATS[media_type], trust.library_settings())
     except OSError as error:
         raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
 
@@ -133,62 +176,78 @@ def _unreadable(kind: str) -> tuple[CredentialState, str | None]:
     if kind == "ManifestNotFound":
         return "none", None
     if kind in ("Remote", "RemoteManifest"):
-        return "remote_only", _REMOTE
+        return "remote_only", REMOTE
     return "malformed", f"the file, or the credentials in it, cannot be read ({kind})"
 
 
-def _tree(report: Report) -> Iterator[Mapping[str, Any]]:
-    """Every ingredient of the active manifest and, by their own manifests, of its ingredients, each manifest once."""
+def _signed_at(report: Report) -> tuple[str | None, Any]:
+    """When it was signed, and who says so. An authority that no list of ours names is one more stranger's clock."""
+    stamped = moment((report.active.get("signature_info") or {}).get("time"))
+    if stamped:
+        # Not the code timeStamp.trusted: old time-stamps get it from the library whoever made them.
+        return stamped, "trusted_time_stamp" if report.results.get("timestampTrustListUri") else "time_stamp"
+    stated = stated_moment(report.active)
+    return stated, "signer_clock" if stated else None
+
+
+def _certificate(
+    report: Report, chain: Sequence[x509.Certificate], revoked: Revocation | None, proven_at: str | None
+) -> CertificateState | None:
+    """How the signer's certificate stands today. `since`: after the signature was made, which a time-stamp proves."""
+    codes = own_failures(report)
+    if any(code.endswith(".revoked") for code in codes):
+        return "revoked"
+    if revoked:
+        return "revoked_since" if proven_at and datetime.fromisoformat(proven_at) < revoked.since else "revoked"
+    if "signingCredential.expired" in codes:
+        return "expired"
+    if not chain:
+        return None
+    return "expired_since" if chain[0].not_valid_after_utc < datetime.now(UTC) else "in_force"
+
+
+def _revoked_in_words(revoked: Revocation) -> str:
+    return f"the signer's certificate was revoked since {revoked.since:%Y-%m-%d %H:%M} UTC ({revoked.reason})"
+
+
+def _ingredient(judged: Judged, report: Report) -> Ingredient:
+    manifest = report.manifests.get(judged.manifest_label or "")
+    return Ingredient(
+        title=clean_text(judged.content.get("title")),
+        relation=clean_text(judged.content.get("relationship")) or "unnamed",
+        state=judged.state,
+        signer=signer_name(manifest) if manifest else None,
+        faults=tuple(judged.faults[:MAX_FAULTS]),
+        depth=judged.depth,
+    )
+
+
+def _shallow(listed: list[Listed]) -> tuple[Listed, ...]:
+    return tuple(one for one in listed if one.depth <= MAX_LISTED_DEPTH)[:MAX_LISTED]
+
+
+def _exclusions(report: Report) -> list[Exclusion]:
+    """What the hash of the photo leaves out, by the manifest that holds that hash: an update's is its parent's."""
+    label: str | None = report.active_label
     seen: set[str] = set()
-    open_labels = [report.active_label]
-    while open_labels:
-        label = open_labels.pop()
-        if label in seen or label not in report.manifests:
-            continue
+    while label and label not in seen:
         seen.add(label)
-        for ingredient in ingredients(report.manifests[label]):
-            yield ingredient
-            if ingredient.get("active_manifest"):
-                open_labels.append(str(ingredient["active_manifest"]))
+        hashes = [c for name, c in report.assertions.get(label, {}).items() if name.startswith("c2pa.hash.")]
+        if hashes:
+            stated = [one for content in hashes for one in content.get("exclusions") or () if isinstance(one, Mapping)]
+            return [_exclusion(one) for one in stated]
+        contents = report.manifests.get(label, {}).get("ingredients") or ()
+        label = next((c.get("active_manifest") for c in contents if c.get("relationship") == "parentOf"), None)
+    return []
 
 
-def _ingredient_state(ingredient: Mapping[str, Any]) -> tuple[CredentialState, list[str]]:
-    codes = [*failure_codes(ingredient.get("validation_results") or {}), *_old_failures(ingredient)]
-    bad = [code for code in codes if code not in _UNTRUSTED]
-    if bad == ["manifest.inaccessible"]:
-        return "remote_only", bad
-    if bad:
-        return "invalid", bad
-    if not ingredient.get("active_manifest"):
-        return "none", []
-    return ("trusted" if _was_trusted(ingredient) and not codes else "valid"), codes
+def _exclusion(stated: Mapping[str, Any]) -> Exclusion:
+    start, length = stated.get("start"), stated.get("length")
+    if isinstance(start, int) and isinstance(length, int):
+        return Exclusion(start, length, None)
+    return Exclusion(None, None, clean_text(stated.get("xpath")))
 
 
-def _was_trusted(ingredient: Mapping[str, Any]) -> bool:
-    results = (ingredient.get("validation_results") or {}).get("activeManifest") or {}
-    return any(status.get("code") == "signingCredential.trusted" for status in results.get("success", ()))
-
-
-def _old_failures(ingredient: Mapping[str, Any]) -> Iterator[str]:
-    for status in ingredient.get("validation_status") or ():
-        code = str(status.get("code"))
-        if not code.endswith(_SUCCESS_ENDINGS) and code not in _REMARKS:
-            yield code
-
-
-def _in_words(code: str) -> str:
-    return _WORDS.get(code) or clean_text(code) or "something unnamed"
-
-
-def _ingredient_name(ingredient: Mapping[str, Any]) -> str:
-    relation = _RELATIONS.get(str(ingredient.get("relationship")), "an ingredient")
-    title = clean_text(ingredient.get("title"))
-    return f'{relation} ("{title}")' if title else relation
-
-
-def _claim_generator(manifest: Mapping[str, Any]) -> str | None:
-    for generator in manifest.get("claim_generator_info") or ():
-        name, version = clean_text(generator.get("name")), clean_text(generator.get("version"))
-        if name:
-            return f"{name} {version}" if version else name
-    return clean_text(manifest.get("claim_generator"))
+def _unhashed(exclusions: Sequence[Exclusion], of_store: int) -> int:
+    """Bytes that the hash leaves out beside the credentials themselves."""
+    return max(0, sum(one.length or 0 for one in exclusions) - of_store)

@@ -7,12 +7,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from c2pa import C2paError, Context, Reader
 
 from pipeline.errors import Unavailable
+from provenance.jumbf import MAX_STORE_BYTES
+
+MAX_REPORT_CHARACTERS = 32 << 20  # as JSON; bytes in assertions become base64, and the library writes them twice
 
 # The library names the class of an error before its text. The text itself may quote the photo or a path.
 _KIND = re.compile(r"[A-Za-z0-9]{1,40}")
@@ -88,20 +91,27 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the library found: its verdict over the active manifest, and every manifest by its label."""
+    """What the library found: its verdict over the active manifest, and every manifest by its label.
+
+    `results` are the library's validation results; `assertions` the raw assertions of each manifest, hashes among them.
+    """
 
     state: str
     active_label: str
     manifests: Mapping[str, Mapping[str, Any]]
     failures: tuple[str, ...]
+    results: Mapping[str, Any] = field(default_factory=dict)
+    assertions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def active(self) -> Mapping[str, Any]:
         return self.manifests[self.active_label]
 
 
-def offline_settings(anchors_pem: str) -> dict[str, Any]:
+def offline_settings(anchors: str | Mapping[str, Any]) -> dict[str, Any]:
     """Library settings under which nothing that a photo names is ever fetched.
+
+    `anchors`: one list of certificates in PEM, or the library's own `trust` settings.
 
     Each fetch is switched off, and the list of hosts that may be asked is empty: a new version that learns to fetch
     something else still cannot. (A signer's time-stamping authority is not subject to that list; measured.)
@@ -109,12 +119,18 @@ def offline_settings(anchors_pem: str) -> dict[str, Any]:
     return {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
         # CAWG identities may name a web address to ask for a key (did:web): they are not resolved.
-        "core": {"decode_identity_assertions": False, "allowed_network_hosts": []},
-        "trust": {"user_anchors": anchors_pem},
+        "core": {
+            "decode_identity_assertions": False,
+            "allowed_network_hosts": [],
+            "max_decompressed_manifest_size_in_mb": MAX_STORE_BYTES >> 20,
+        },
+        "trust": {"user_anchors": anchors} if isinstance(anchors, str) else dict(anchors),
     }
 
 
-def read_report(photo: BinaryIO, library_format: str, anchors_pem: str, sidecar: bytes | None = None) -> Report:
+def read_report(
+    photo: BinaryIO, library_format: str, anchors: str | Mapping[str, Any], sidecar: bytes | None = None
+) -> Report:
     """Read and validate the credentials in a stream, or those in a sidecar that is kept beside it.
 
     Raises Unreadable, and Unavailable when the disk is at fault.
@@ -123,12 +139,11 @@ def read_report(photo: BinaryIO, library_format: str, anchors_pem: str, sidecar:
     try:
         # Made here and not kept: the library's contexts do not survive a fork.
         with (
-            Context.from_dict(offline_settings(anchors_pem)) as context,
+            Context.from_dict(offline_settings(anchors)) as context,
             Reader(library_format, source, sidecar, context) as reader,
         ):
-            content = json.loads(reader.json())
             # Not get_active_manifest(): it raises KeyError for a store whose active manifest is missing.
-            return _report(content, reader.get_validation_results() or {}, reader.get_validation_state() or "")
+            return _report(_parsed(reader.json()), _parsed(reader.detailed_json()))
     except C2paError as error:
         source.check(error)
         raise Unreadable(error_kind(error)) from None
@@ -155,8 +170,16 @@ def ingredients(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return manifest.get("ingredients") or ()
 
 
-def _report(content: Mapping[str, Any], results: Mapping[str, Any], state: str) -> Report:
+def _parsed(text: str) -> Mapping[str, Any]:
+    if len(text) > MAX_REPORT_CHARACTERS:
+        raise Unreadable("TooLarge")
+    return dict(json.loads(text))
+
+
+def _report(content: Mapping[str, Any], detailed: Mapping[str, Any]) -> Report:
     manifests, label = content["manifests"], content["active_manifest"]
     if label not in manifests:
         raise LookupError("the active manifest is not in the store")
-    return Report(state, label, manifests, failure_codes(results))
+    results = content.get("validation_results") or {}
+    assertions = {name: manifest.get("assertion_store") or {} for name, manifest in detailed["manifests"].items()}
+    return Report(content.get("validation_state") or "", label, manifests, failure_codes(results), results, assertions)

@@ -29,7 +29,7 @@ def revoked_since(serial: int, crl_pem: bytes) -> Revocation | None:
     `since` is the entry's invalidity date where it has one, the date of the revocation else (RFC 5280, section 5.3.2).
     """
     entry = x509.load_pem_x509_crl(crl_pem).get_revoked_certificate_by_serial_number(serial)
-    return _read(entry) if entry else None
+    return read_entry(entry) if entry else None
 
 
 def next_crl(issuer: Pair, last_pem: bytes | None, added: x509.RevokedCertificate | None = None) -> bytes:
@@ -72,7 +72,8 @@ def crl_der(crl_pem: bytes) -> bytes:
     return x509.load_pem_x509_crl(crl_pem).public_bytes(serialization.Encoding.DER)
 
 
-def _read(entry: x509.RevokedCertificate) -> Revocation:
+def read_entry(entry: x509.RevokedCertificate) -> Revocation:
+    """Since when, and why: see revoked_since."""
     since, reason = entry.revocation_date_utc, "unspecified"
     for extension in entry.extensions:
         if isinstance(extension.value, x509.InvalidityDate):

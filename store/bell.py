@@ -13,6 +13,7 @@ from pipeline.errors import Unavailable
 
 PHOTOS, LEDGER = "photos", "ledger"
 PHOTO_JOB, COMPARE_JOB, LEDGER_JOB = "workers.jobs.photo", "workers.jobs.compare", "workers.jobs.ledger"
+TRUST_JOB = "workers.jobs.judge_again"
 PHOTO_TIMEOUT_S = 120  # a job runs five stages; each renews its own lease of 30 s
 LEDGER_TIMEOUT_S = 600
 _PENDING = "capture:ledger-pending"
@@ -34,6 +35,10 @@ class Bell:
     def photo(self, capture_id: str) -> None:
         """A capture waits for its stages."""
         self._ring(PHOTOS, PHOTO_JOB, PHOTO_TIMEOUT_S, capture_id)
+
+    def judge_again(self, capture_id: str) -> None:
+        """Trust lists changed: this capture's signer is to be judged again, after all other work."""
+        self._ring(PHOTOS, TRUST_JOB, PHOTO_TIMEOUT_S, capture_id)
 
     def ledger(self) -> None:
         """Leaves wait for the log. One ring is enough for all of them until the ledger worker has heard it."""

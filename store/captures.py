@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.errors import Conflict, Erased, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
 from store.database import Database, as_moment, blobs_stay, now_text
+from store.erasure import is_erased
 from store.facts import as_json, blobs_of, name_blobs, write_fact
 from store.outbox import anchor_at, newest_size
 from store.schema import captures, erasures, facts, idempotency, unstamped
@@ -100,7 +101,7 @@ class CaptureRecords:
         Raises Erased when its owner had the capture erased meanwhile; the blobs that the fact names go as well.
         """
         with self._database.write() as connection:
-            erased = _is_erased(connection, capture_id)
+            erased = is_erased(connection, capture_id)
             if erased:
                 name_blobs(connection, capture_id, fact)
                 connection.execute(erasures.update().where(erasures.c.capture_id == capture_id).values(done=False))
@@ -244,13 +245,6 @@ def _insert(
         )
     )  # fmt: skip
     write_fact(connection, capture_id, "asset", asset)
-
-
-def _is_erased(connection: Connection, capture_id: str) -> bool:
-    # The row is locked first: on PostgreSQL an erasure may be under way, and its end decides.
-    connection.execute(sa.select(captures.c.id).where(captures.c.id == capture_id).with_for_update())
-    query = sa.select(erasures.c.number).where(erasures.c.capture_id == capture_id)
-    return connection.execute(query).first() is not None
 
 
 def _renew(connection: Connection, capture_id: str, token: str) -> None:

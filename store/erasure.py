@@ -25,6 +25,7 @@ from store.schema import (
     log_leaves,
     published_manifests,
     removed_fingerprints,
+    trust_verdicts,
     unstamped,
 )
 
@@ -62,7 +63,7 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency, published_manifests, unstamped):
+            for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             connection.execute(captures.update().where(mine).values(**_emptied(held)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))
@@ -149,6 +150,13 @@ class Erasures:
             return False
         self._remove_blob(sha256)
         return True
+
+
+def is_erased(connection: Connection, capture_id: str) -> bool:
+    """Whether its owner had it erased, or is about to: the row is locked first, and on PostgreSQL its end decides."""
+    connection.execute(sa.select(captures.c.id).where(captures.c.id == capture_id).with_for_update())
+    query = sa.select(erasures.c.number).where(erasures.c.capture_id == capture_id)
+    return connection.execute(query).first() is not None
 
 
 def _emptied(request: str) -> dict[str, object]:

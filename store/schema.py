@@ -204,6 +204,17 @@ cosignatures = Table(
     Column("line", Text, nullable=False),
 )
 
+# What newer trust lists say of a signer: dated, and beside the `credentials` fact, which stays. The newest row counts.
+trust_verdicts = Table(
+    "trust_verdicts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, index=True),
+    Column("lists", String(64), nullable=False),  # the digest of the lists that were asked
+    Column("value", Text, nullable=False),
+    Column("created_at", String(27), nullable=False),
+)
+
 # The outbox of the anchorer: signed bytes are stored here before they are sent, and kept. `size` 0 is the deployment.
 # Several with one nonce are replacements of each other: the chain takes one of them.
 transactions = Table(

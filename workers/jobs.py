@@ -10,6 +10,7 @@ from functools import cache
 
 from rq.timeouts import JobTimeoutException
 
+from pipeline.credentials import Credentials, TrustVerdict
 from pipeline.errors import Conflict, Erased, Rejected, Unavailable
 from pipeline.record import Anchor, Rejection, encode
 from pipeline.run import STAGES, advance
@@ -65,6 +66,18 @@ def _is_erased(services: Services, capture_id: str) -> bool:
     except Erased:
         return True
     return False
+
+
+def judge_again(capture_id: str) -> None:
+    """Judge a capture's signer by the trust lists of today and add a dated verdict; the fact stays as it was."""
+    with _opened() as services:
+        try:
+            asset = services.captures.get(capture_id).fact("asset")
+            with services.blobs.local(asset.sha256) as photo:
+                found = services.domains.inspect(photo, asset.media_type)
+        except LookupError:  # erased meanwhile
+            return
+        services.trust_verdicts.put(capture_id, TrustVerdict.of(found))
 
 
 def compare(loan: str, sha256: str, media_type: str, reply: str, by_stranger: bool = False) -> None:
@@ -128,6 +141,10 @@ def _refuse(services: Services, capture_id: str, token: str) -> None:
     facts = services.captures.get(capture_id).facts
     stage = next(stage.__name__ for name, stage in STAGES if name not in facts)
     reason = f"working on this file ended our program, or took too long, {MAX_CRASHES} times in a row"
+    if stage == "inspect":  # its credentials did that: they are put aside, and the photo goes on
+        bare = Credentials("malformed", "malformed", None, None, reason, 0, None, None)
+        services.captures.put(capture_id, "credentials", bare, token)
+        return
     services.captures.put(capture_id, "rejection", Rejection(stage, reason), token)
 
 

@@ -17,9 +17,9 @@ from rq.serializers import JSONSerializer
 
 from pipeline.errors import Unavailable
 from settings import load_settings
-from store.bell import COMPARE_JOB, LEDGER, PHOTOS
+from store.bell import COMPARE_JOB, LEDGER, PHOTO_JOB, PHOTOS
 from wiring import Services
-from workers import erasure, metrics, stamping
+from workers import erasure, metrics, stamping, trust
 
 PRELOADED = (
     "fingerprint.decode",
@@ -39,6 +39,7 @@ CHAIN_CHECK_S = 3.0
 SWEEP_LIMIT = 100  # captures rung for at a time
 STALE_UPLOAD_S = 3600  # an upload that was cut off by a crash is removed after this
 ORPHANS_S = 10.0  # a 256th of the blob store is looked through: all of it in 43 minutes
+TRUST_S = 5.0  # trust lists are looked at for changes
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def photos(services: Services, name: str) -> None:
         metrics.CRASHES.inc()
         if job.func_name == COMPARE_JOB:
             services.bell.reply(str(job.args[3]), {"rejected": "reading this file ended our program"})
-        else:
+        elif job.func_name == PHOTO_JOB:
             services.captures.count_crash(str(job.args[0]))
         _clear_temporary_files(services, name)
         freed = services.captures.release_all(name)
@@ -105,9 +106,9 @@ def ledger(services: Services, name: str) -> None:
 
 def sweep(services: Services, _name: str) -> None:
     """Ring for whatever waits in the database, so that nothing depends on the queue keeping anything."""
-    due = dict.fromkeys(("chain", "uploads", "orphans"), 0.0)
-    orphans = erasure.Orphans(services)
     threading.Thread(target=stamping.Stamping(Services(services.settings)).run, name="stamping", daemon=True).start()
+    due = dict.fromkeys(("chain", "uploads", "orphans", "trust"), 0.0)
+    orphans, rejudging = erasure.Orphans(services), trust.Rejudging(services)
     while True:
         now = time.monotonic()
         try:
@@ -123,6 +124,8 @@ def sweep(services: Services, _name: str) -> None:
             if now > due["orphans"]:
                 orphans.collect()
                 due["orphans"] = now + ORPHANS_S
+            if now > due["trust"]:
+                due["trust"] = now + (SWEEP_S if rejudging.step() else TRUST_S)
             erasure.finish(services)
             services.points.seal()
         except Unavailable as unavailable:
@@ -137,6 +140,7 @@ def _preload() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     importlib.import_module("fingerprint.hashes").warm()
+    importlib.import_module("provenance.inspect").warm()
 
 
 def main() -> None:

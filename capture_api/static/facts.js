@@ -1,6 +1,6 @@
 // The facts in plain words. Nothing is said that the fact does not hold.
 
-import { bytes, count } from "./words.js";
+import { bytes, count, time } from "./words.js";
 
 const ORDER = [
   ["asset", "received", "Received"],
@@ -34,11 +34,27 @@ const WORST = {
   remote_only: "Something it was made from only names a place on the web for its own; that was not visited.",
   valid: "Something it was made from was signed by somebody on no trust list here.",
 };
+const ORIGIN = {
+  made_by_ai: "They say it was made by AI.",
+  edited_with_ai: "They say AI was used on it.",
+  captured: "They say a camera captured it.",
+};
+const CLOCK = {
+  trusted_time_stamp: "by a trusted time-stamp",
+  time_stamp: "by a time-stamp from somebody on no list here",
+  signer_clock: "by the signer’s own clock",
+};
+const SINCE = { expired_since: "ended", revoked_since: "was revoked" };
 const FOR_A_PERSON = ["original", "shares_region", "same_scene"]; // these accuse nobody
 
 function credentials(fact) {
   const words = [CREDENTIALS[fact.state] ?? `Its Content Credentials are “${fact.state}”.`];
-  if (fact.signer) words.push(`Signer: ${fact.signer}.`);
+  if (fact.signer) words.push(`Signer: ${fact.signer}${fact.trusted_by ? `, on the list “${fact.trusted_by}”` : ""}.`);
+  if (fact.signed_at) words.push(`Signed ${time(fact.signed_at)}, ${CLOCK[fact.time_source] ?? "says the file"}.`);
+  if (SINCE[fact.certificate]) words.push(`The signer’s certificate ${SINCE[fact.certificate]} since.`);
+  if (ORIGIN[fact.ai]) words.push(ORIGIN[fact.ai]);
+  if (fact.edited) words.push("They tell of edits.");
+  if (fact.unhashed_bytes) words.push(`${bytes(fact.unhashed_bytes)} of it are not protected by them.`);
   if (fact.worst !== fact.state && WORST[fact.worst]) words.push(WORST[fact.worst]);
   if (fact.reason) words.push(sentence(fact.reason));
   return { text: words.join(" "), attention: ["invalid", "malformed"].includes(fact.worst) };

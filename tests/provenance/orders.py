@@ -42,9 +42,9 @@ FORMATS = {
 }
 
 
-def photo_of(media_type: str, seed: int = 1) -> bytes:
+def photo_of(media_type: str, seed: int = 1, width: int = 320, height: int = 240) -> bytes:
     """A small photo in this format."""
-    image, kind = picture(seed, 320, 240), FORMATS[media_type]
+    image, kind = picture(seed, width, height), FORMATS[media_type]
     if kind == "HEIF":
         out = io.BytesIO()
         pillow_heif.from_pillow(image).save(out)

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Unavailable
-from provenance.inspect import SEVERITY, inspect, judge
+from provenance.inspect import inspect
+from provenance.judge import SEVERITY, judge
 from provenance.keys import Identity
 from provenance.reader import Report
 from tests.photos import SHARED, jpeg

@@ -15,6 +15,7 @@ from provenance.inspect import inspect
 from provenance.keyfiles import read_pair
 from provenance.keys import Identity, KeyFolder
 from provenance.revocation import Revocation, revoked_since
+from provenance.trust import TrustLists
 from tests.photos import jpeg
 from tests.provenance.orders import signed_copy
 
@@ -91,12 +92,13 @@ def test_a_photo_of_a_revoked_signer_and_one_made_of_it_are_told(tmp_path: Path)
     signed, _ = signed_copy(jpeg(41, 64, 48), "image/jpeg", tmp_path, old)
     keys.revoke(old.serial, "keyCompromise", SINCE)
     new = keys.load()
-    own = inspect(signed, "image/jpeg", new.root_pem, new.crl_pem)
+    lists = TrustLists.load(new.root_pem, (), new.crl_pem)
+    own = inspect(signed, "image/jpeg", lists)
     assert (own.state, own.worst) == ("invalid", "invalid")
     assert own.reason == "the signer's certificate was revoked since 2026-11-01 08:00 UTC (keyCompromise)"
     (tmp_path / "again").mkdir()
     again, _ = signed_copy(signed.read_bytes(), "image/jpeg", tmp_path / "again", new)
-    made_of_it = inspect(again, "image/jpeg", new.root_pem, new.crl_pem)
+    made_of_it = inspect(again, "image/jpeg", lists)
     assert (made_of_it.state, made_of_it.worst) == ("trusted", "invalid")
     assert made_of_it.reason == f"an ingredient: {own.reason}"
     assert inspect(signed, "image/jpeg", new.root_pem).state == "trusted"

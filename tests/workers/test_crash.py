@@ -14,6 +14,7 @@ from tests.photos import jpeg
 from tests.service import ROOT
 from tests.signing_process import SigningProcess
 from wiring import Services
+from workers import jobs
 
 KILLED = -9
 STAGE_NAMES = [stage.__name__ for _, stage in STAGES]
@@ -79,3 +80,18 @@ def test_two_copies_at_once_are_one_original(services: Services, environ: dict[s
     assert [run.wait(60) for run in runs] == [0, 0]
     kinds = sorted(services.captures.get(capture_id).fact("verdict").kind for capture_id in (first, second))
     assert kinds == ["near_copy", "original"]
+
+
+def test_credentials_that_kill_the_reader_are_put_aside_and_the_photo_goes_on(
+    services: Services,
+) -> None:
+    capture_id = _register(services, 560)
+    for _ in range(jobs.MAX_CRASHES):
+        services.captures.count_crash(capture_id)
+    token = services.captures.lease(capture_id, "w")
+    assert token is not None
+    assert jobs._advance(services, capture_id, token) == 0
+    found = services.captures.get(capture_id)
+    assert list(found.facts) == ["asset", "credentials"] and found.status == "inspected"
+    assert found.fact("credentials").state == "malformed" and "ended our program" in found.fact("credentials").reason
+    assert services.captures.crashes(capture_id) == 0, "the next stage is tried as usual"

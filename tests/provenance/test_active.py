@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Rejected
-from provenance.jumbf import active_manifest
+from provenance.active import active_manifest
 
 
 def box(kind: bytes, content: bytes) -> bytes:
