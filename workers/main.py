@@ -61,6 +61,7 @@ class PhotoWorker(rq.Worker):
 def photos(services: Services, name: str) -> None:
     """Work on photos until told to stop."""
     _preload()
+    importlib.import_module("provenance.inspect").warm(services.trust)
     _clear_temporary_files(services, name)
     connection = services.bell.connection
 
@@ -140,7 +141,6 @@ def _preload() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     importlib.import_module("fingerprint.hashes").warm()
-    importlib.import_module("provenance.inspect").warm()
 
 
 def main() -> None:
