@@ -58,7 +58,7 @@ def test_a_verdict_names_the_list(identity: Identity, stranger: Identity, theirs
 
 
 def test_a_list_for_time_stamps_trusts_no_signer(
-    identity: Identity, stranger: Identity, place: Path, theirs: Path, tmp_path: Path
+    identity: Identity, stranger: Identity, theirs: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "newsroom-tsa.pem").write_text(stranger.root_pem)
     found = lists(identity, tmp_path)
@@ -139,7 +139,7 @@ def revocation(folder: Path, identity_folder: Path, moment: datetime, forged: bo
 
 
 def test_a_revoked_signer_is_trusted_no_more(
-    identity: Identity, stranger: Identity, theirs: Path, tmp_path: Path
+    identity: Identity, stranger: Identity, place: Path, theirs: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "newsroom.pem").write_text(stranger.root_pem)
     forged = revocation(tmp_path / "forged", place, datetime(2026, 1, 1, tzinfo=UTC), forged=True)
