@@ -1,0 +1,83 @@
+"""Commands about the chain that the log is anchored on."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.common import explained, settings_here
+from settings import SettingError
+
+if TYPE_CHECKING:
+    from ledger.chain import Chain
+
+
+@click.group()
+def chain() -> None:
+    """The chain that the log is anchored on."""
+
+
+@chain.command("deploy")
+@click.option(
+    "--endpoint", default="", metavar="URL", help="C2PA soft binding service that the contract names for ever."
+)
+@explained
+def chain_deploy(endpoint: str) -> None:
+    """Deploy the log contract on CAPTURE_CHAIN_URL with CAPTURE_CHAIN_KEY_FILE and print its address."""
+    from ledger.deploy import deploy
+    from wiring import Services
+
+    services = Services(settings := settings_here())
+    if settings.chain_url is None:
+        raise SettingError("set CAPTURE_CHAIN_URL and CAPTURE_CHAIN_KEY_FILE first; the embedded chain deploys itself")
+    max_fee_wei = services.chain_max_fee_wei()
+    click.echo(deploy(settings.chain_url, services.chain_signer(), endpoint=endpoint, max_fee_wei=max_fee_wei))
+
+
+@chain.command("offer-writer")
+@click.argument("address")
+@explained
+def chain_offer_writer(address: str) -> None:
+    """Offer the contract's writer role to ADDRESS, which has to accept it; the zero address takes the offer back."""
+    from ledger.deploy import offer_writer
+
+    offer_writer(_operators_chain(), address)
+    click.echo(f"offered to {address}: it becomes the writer with `capture chain accept-writer` and its own key")
+
+
+@chain.command("accept-writer")
+@explained
+def chain_accept_writer() -> None:
+    """Take the writer role that was offered to the key of CAPTURE_CHAIN_KEY_FILE."""
+    from ledger.deploy import accept_writer
+
+    accept_writer(chain := _operators_chain())
+    click.echo(f"{chain.sender} is the writer of {chain.contract} now")
+
+
+def _operators_chain() -> "Chain":
+    from ledger.chain import Chain
+    from wiring import Services
+
+    services = Services(settings := settings_here())
+    if settings.chain_url is None or settings.chain_contract is None:
+        raise SettingError("set CAPTURE_CHAIN_URL, CAPTURE_CHAIN_CONTRACT and CAPTURE_CHAIN_KEY_FILE first")
+    signer, fee = services.chain_signer(), services.chain_max_fee_wei()
+    return Chain(settings.chain_url, signer, settings.chain_contract, local=False, max_fee_wei=fee)
+
+
+@chain.command("signer")
+@click.option("--socket", type=click.Path(path_type=Path), required=True, help="Where to answer; mode 0600.")
+@explained
+def chain_signer(socket: Path) -> None:
+    """Keep the key of CAPTURE_CHAIN_KEY_FILE in a process of its own and sign digests for who may open the socket."""
+    from ledger.accounts import read_or_make_key
+    from ledger.signer import serve
+
+    settings = settings_here()
+    if settings.chain_key_file is None:
+        raise SettingError("set CAPTURE_CHAIN_KEY_FILE to the file that holds the key")
+    key = read_or_make_key(settings.chain_key_file, settings.chain_password_file)
+    with suppress(KeyboardInterrupt):
+        serve(key, socket)
