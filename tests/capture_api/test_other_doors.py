@@ -188,3 +188,13 @@ def test_the_receipt_verifies_with_the_command_and_fails_for_another_photo(servi
     assert bad.returncode == 1
     assert "failed" in bad.stdout
     assert hashlib.sha256(changed).hexdigest() != hashlib.sha256(photo).hexdigest()
+
+
+def test_a_photo_is_erased_with_the_command(service: Running, tmp_path: Path) -> None:
+    made = service.register(jpeg(117)).json
+    unsure = service.command("erase", made["id"])
+    assert unsure.returncode == 1 and service.ask("GET", made["links"]["self"]).status == 200
+    assert service.command("erase", made["id"], "--yes").returncode == 0
+    assert service.ask("GET", made["links"]["self"]).status == 410
+    again = service.command("erase", "nothing/here", "--yes")
+    assert again.returncode == 1 and "Traceback" not in again.stderr
