@@ -173,10 +173,11 @@ class Delivery:
             return
         self._chain.rotate()  # another node may have seen it
         if not self._chain.local and time.monotonic() - since >= self._replace_after_s:
-            self._replace(newest)
+            self._replace(place)
         raise Unavailable(f"the chain at {self._chain.host}, which took {newest.hash} into no block yet")
 
-    def _replace(self, old: Transaction) -> None:
+    def _replace(self, place: Sequence[Transaction]) -> None:
+        old = place[-1]
         signed = self._chain.sign_again(old.raw, old.contract)
         if signed is None:
             log.warning(
@@ -185,7 +186,8 @@ class Delivery:
             )  # fmt: skip
             return
         log.warning("%s stays out of blocks: replaced by %s, which pays more", old.hash, signed.hash)
-        self._send([self._keep(signed, old.size, old.root, old.hash)])
+        # With those before it: one of them may be in a block by now.
+        self._send([*place, self._keep(signed, old.size, old.root, old.hash)])
 
     def _keep(self, signed: SignedTransaction, size: int, root: bytes, replaces: str | None) -> Transaction:
         self._renew()
