@@ -4,10 +4,14 @@ import struct
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from provenance.jumbf import MAX_CBOR_ITEMS, boxes
 
 _CHAIN_LABELS = (33, "x5chain")  # RFC 9360, and what manifests before it wrote
+_UNREADABLE = (
+    ValueError, TypeError, LookupError, struct.error, RecursionError, UnsupportedAlgorithm, x509.InvalidVersion
+)  # fmt: skip
 _COUNTS = {24: ">B", 25: ">H", 26: ">I", 27: ">Q"}
 
 
@@ -22,7 +26,7 @@ def signing_chains(store: bytes) -> dict[str, tuple[x509.Certificate, ...]]:
         if box.kind == b"cbor" and box.labels[2:] == ("c2pa.signature",):
             try:
                 chain = tuple(map(x509.load_der_x509_certificate, _chain(bytes(box.content))))
-            except (ValueError, TypeError, LookupError, struct.error, RecursionError):
+            except _UNREADABLE:
                 continue
             found[box.labels[1]] = () if box.labels[1] in found else chain
     return found

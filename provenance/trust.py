@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from pipeline.errors import Rejected, Unavailable
 from provenance.revocation import Revocation, read_entry
@@ -112,6 +112,12 @@ class TrustLists:
         Looked at here too, because the library (0.91.3) lets anchors for time-stamps vouch for signers, and tells of
         ingredients only what differs from what somebody recorded.
         """
+        try:
+            return self._named(chain)
+        except ValueError:  # a name in a certificate that cannot be read
+            return None
+
+    def _named(self, chain: Sequence[x509.Certificate]) -> str | None:
         for place, certificate in enumerate(chain):
             for anchor, name in self._anchors.get(certificate.issuer.public_bytes(), ()):
                 if _issued(certificate, anchor):
@@ -168,7 +174,7 @@ def add(file: Path, folder: Path) -> TrustList:
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, TypeError, ValueError):
+    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
     return True
 
@@ -176,15 +182,14 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _revocation(
     crl: x509.CertificateRevocationList, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> Revocation | None:
-    if crl.issuer != certificate.issuer:
-        return None
-    found = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-    key: Any = issuer.public_key()
     try:
-        believed = found is not None and crl.is_signature_valid(key)
-    except (TypeError, ValueError):
-        believed = False
-    return read_entry(found) if found is not None and believed else None
+        found = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        key: Any = issuer.public_key()
+        if found is None or crl.issuer != certificate.issuer or not crl.is_signature_valid(key):
+            return None
+    except (UnsupportedAlgorithm, TypeError, ValueError):
+        return None
+    return read_entry(found)
 
 
 def _entries(crl_pem: str) -> str:
