@@ -168,11 +168,11 @@ VERSION = bytes.fromhex("a003020102")  # version 3
     ("part", "damaged"), [(CURVE, CURVE[:4] + b"\x0b" + CURVE[5:]), (VERSION, VERSION[:-1] + b"\x07")]
 )
 def test_certificates_that_nobody_can_read_end_nothing(
-    identity: Identity, stranger: Identity, theirs: Path, tmp_path: Path, part: bytes, damaged: bytes
+    identity: Identity, stranger: Identity, place: Path, theirs: Path, tmp_path: Path, part: bytes, damaged: bytes
 ) -> None:
     """Found by the fuzzer: a curve that does not exist."""
     (tmp_path / "photo").write_bytes(theirs.read_bytes().replace(part, damaged))
-    told = revocation(tmp_path / "told", stranger.root_file.parent, datetime(2026, 1, 1, tzinfo=UTC))
+    told = revocation(tmp_path / "told", place, datetime(2026, 1, 1, tzinfo=UTC))
     (told / "newsroom.pem").write_text(stranger.root_pem)
     found = inspect(tmp_path / "photo", "image/jpeg", lists(identity, told))
     assert (found.state, found.trusted_by) == ("invalid", None)
