@@ -96,7 +96,7 @@ def _judged(report: Report, store: bytes, wrapping: int, shot: Shot, trust: Trus
 
     state, worst, faults = judge(report, is_listed)
     found = tree(report, is_listed)
-    signed_at, time_source = _signed_at(report)
+    signed_at, time_source = _signed_at(report, trust)
     chain = chains.get(report.active_label, ())
     revoked = trust.revoked(chain)
     certificate = _certificate(report, chain, revoked, signed_at if time_source == "trusted_time_stamp" else None)
@@ -181,14 +181,21 @@ def _unreadable(kind: str) -> tuple[CredentialState, str | None]:
     return "malformed", f"the file, or the credentials in it, cannot be read ({kind})"
 
 
-def _signed_at(report: Report) -> tuple[str | None, Any]:
+def _signed_at(report: Report, trust: TrustLists) -> tuple[str | None, Any]:
     """When it was signed, and who says so. An authority that no list of ours names is one more stranger's clock."""
     stamped = moment((report.active.get("signature_info") or {}).get("time"))
     if stamped:
-        # Not the code timeStamp.trusted: old time-stamps get it from the library whoever made them.
-        return stamped, "trusted_time_stamp" if report.results.get("timestampTrustListUri") else "time_stamp"
+        return stamped, "trusted_time_stamp" if _is_listed_stamp(report, trust) else "time_stamp"
     stated = stated_moment(report.active)
     return stated, "signer_clock" if stated else None
+
+
+def _is_listed_stamp(report: Report, trust: TrustLists) -> bool:
+    # Not the code timeStamp.trusted alone: old time-stamps get it from the library whoever made them, without a list.
+    said = (report.results.get("activeManifest") or {}).get("success", ())
+    told = [str(one.get("explanation")) for one in said if one.get("code") == "timeStamp.trusted"]
+    names = {one.name for one in trust.lists if one.kind == "tsa"}
+    return any(text.rpartition("trust list: ")[2] in names for text in told)
 
 
 def _certificate(

@@ -24,6 +24,7 @@ from provenance.keyfiles import LocalKey
 from provenance.keys import Identity
 from provenance.manifest import sign
 from provenance.timestamp import relayed
+from provenance.trust import TrustLists
 from tests.photos import jpeg
 from tests.provenance.authority import Authority, Mood, Party, issue
 from tests.provenance.orders import FORMATS, RIGHTS, order_for, photo_of
@@ -135,6 +136,10 @@ def test_every_format_carries_a_stamp_that_another_validator_trusts(
     signed, state = signed_with(authority, tmp_path, identity, media_type=media_type)
     assert state == "embedded"
     assert inspect(signed, media_type, identity.root_pem).state == "trusted"
+    (tmp_path / "our-tsa.pem").write_text(responder.root_pem)
+    lists = TrustLists.load(identity.root_pem, [tmp_path / "our-tsa.pem"])
+    sources = [inspect(signed, media_type, trust).time_source for trust in (identity.root_pem, lists)]
+    assert sources == ["time_stamp", "trusted_time_stamp"], "an authority is trusted when a list of ours names it"
     report = judged(signed, media_type, identity, tsa_trust_pem=responder.root_pem, strict_conformance=True)
     assert failures(report) == {NO_REVOCATION}
     report = judged(signed, media_type, identity, tsa_trust_pem=responder.root_pem)
