@@ -12,7 +12,7 @@ from pipeline.errors import Conflict
 LOCAL_STEP_S = 0.02
 # Between two questions to a chain that is not ours: closely at first, so that its cadence shows, then less and less.
 STEPS_S = (*[0.1] * 20, *[0.25] * 8, 0.5, 1.0, 2.0)
-QUESTIONS_A_BLOCK = 20  # where its cadence is known, and the block is due
+QUESTIONS_A_BLOCK = 40  # where its cadence is known, and the block is due
 MEANWHILE_S = 0.1  # between two calls of what is done meanwhile
 
 
@@ -82,14 +82,11 @@ class Blocks:
 
         `meanwhile` is called before every pause, and ten times a second.
         """
-        end, steps, pauses = time.monotonic() + limit_s, iter(STEPS_S), 0
+        end, steps = time.monotonic() + limit_s, iter(STEPS_S)
         while (found := self._first(transactions)) is None and (left := end - time.monotonic()) > 0:
             pause(min(left, LOCAL_STEP_S if self.local else self._step(next(steps, STEPS_S[-1]))), meanwhile)
-            pauses += 1
         if found:
-            self._cadence.saw(found.block, time.monotonic())
-        if not pauses:
-            self._cadence = Cadence()  # a chain that takes everything at once: what we saw is our own cadence
+            self._cadence.saw(found.block, found.block_time, time.monotonic())
         return found
 
     def until_sending_s(self) -> float:

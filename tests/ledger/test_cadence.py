@@ -5,67 +5,73 @@ from hypothesis import strategies as st
 
 from ledger.cadence import Cadence
 
+CLOCK = 1_700_000_000  # the chain's, when ours is at 0.25
+OURS = 0.25
 
-def seen(*blocks: tuple[int, float]) -> Cadence:
+
+def seen(*blocks: tuple[int, int], late: float = 0.0) -> Cadence:
+    """Blocks by their numbers and the seconds that they came after the first, each seen so late."""
     cadence = Cadence()
-    for number, at in blocks:
-        cadence.saw(number, at)
+    for number, second in blocks:
+        cadence.saw(number, CLOCK + second, OURS + second + late)
     return cadence
 
 
 @given(
-    st.floats(0.6, 14), st.floats(0, 1e6), st.lists(st.integers(1, 4), min_size=2, max_size=12),
-    st.lists(st.floats(0, 0.1), min_size=13, max_size=13), st.floats(0, 4),
+    st.integers(1, 15), st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2)), min_size=2, max_size=30),
+    st.lists(st.floats(0, 0.1), min_size=31, max_size=31), st.floats(0, 4),
 )  # fmt: skip
 def test_the_next_block_of_a_regular_chain(
-    interval: float, start: float, gaps: list[int], late: list[float], after: float
+    interval: int, gaps: list[tuple[int, int]], late: list[float], after: float
 ) -> None:
-    """Whatever of its blocks we saw, each up to a tenth of the interval late."""
-    cadence, number, at = Cadence(), 100, start
-    for gap, delay in zip([0, *gaps], late, strict=False):
-        number, at = number + gap, start + (number + gap - 100) * interval + delay * interval
-        cadence.saw(number, at)
+    """Whatever of its blocks we saw, some of its slots empty, each seen up to a tenth of the interval late."""
+    cadence, number, slot, delays = Cadence(), 100, 0, []
+    for (blocks, empty), delay in zip([(0, 0), (1, 0), *gaps], [*late, 0.0], strict=False):
+        number, slot = number + blocks, slot + blocks + empty
+        at = OURS + (slot + delay) * interval
+        cadence.saw(number, CLOCK + slot * interval, at)
+        delays.append(delay)
     now = at + after * interval
     due = cadence.next_after(now)
     assert due is not None
-    assert now < due <= now + 1.11 * interval
-    true = start + (number - 100) * interval
-    offset = ((due - true) / interval) % 1
-    # As late as the last one was seen, and the error of the interval as often as it was added.
-    assert min(offset, 1 - offset) < 0.1 + 0.1 / sum(gaps[-7:]) * (after + 2) + 1e-6
+    assert now < due <= now + interval + 1e-6
+    beside = (due - OURS) / interval % 1
+    assert beside < min(delays[-16:]) + 1e-6 or beside > 1 - 1e-6, "as late as the least late of those that were seen"
 
 
 def test_nothing_is_expected_of_a_chain_without_a_cadence() -> None:
-    assert seen((1, 0), (2, 1)).next_after(1.1) is None, "two blocks are no cadence"
-    assert seen((1, 0), (2, 1), (3, 5), (4, 6)).next_after(6.1) is None, "irregular"
-    assert seen((1, 0), (2, 0.25), (3, 0.5)).next_after(0.6) is None, "too quick to wait for"
+    assert seen((1, 0), (2, 1)).next_after(1.3) is None, "two blocks are no cadence"
+    assert seen((1, 0), (2, 2), (3, 5), (4, 7)).next_after(7.3) is None, "irregular"
+    assert seen((1, 0), (2, 0), (3, 1)).next_after(1.3) is None, "too quick to wait for"
     assert seen((1, 0), (2, 40), (3, 80)).next_after(81) is None, "too slow"
 
 
-def test_what_was_seen_gets_old() -> None:
-    cadence = seen((1, 0), (2, 1), (3, 2))
-    assert cadence.next_after(2.5) == 3
-    assert cadence.next_after(6.5) == 7
-    assert cadence.next_after(7.5) is None
-
-
 def test_a_reorganisation_starts_all_over() -> None:
-    cadence = seen((1, 0), (2, 1), (3, 2), (3, 2.5))
-    assert cadence.next_after(3) is None
+    cadence = seen((1, 0), (2, 1), (3, 2))
+    assert cadence.next_after(2.3) == 3.25
+    cadence.saw(3, CLOCK + 3, 3.3)
+    assert cadence.next_after(3.4) is None
 
 
 def test_a_transaction_leaves_sooner_after_it_missed_a_block() -> None:
     cadence = seen((1, 0), (2, 1), (3, 2))
-    assert 2.8 < cadence.sending_time(2.1) < 2.95
-    leads, number, at = [], 3, 2.0
+    leads, number, second = [], 3, 2
     for misses in (1, 1, 0, 0, 0):
-        leads.append(at + 1 - cadence.sending_time(at + 0.01))
-        number, at = number + 1 + misses, at + 1 + misses
-        cadence.saw(number, at)
-    assert leads[0] < leads[1] < leads[2]
+        leads.append(OURS + second + 1 - cadence.sending_time(OURS + second + 0.01))
+        number, second = number + 1 + misses, second + 1 + misses
+        cadence.saw(number, CLOCK + second, OURS + second)
+    assert 0.1 < leads[0] < leads[1] < leads[2]
     assert leads[2] > leads[3] > leads[4]
 
 
-def test_a_transaction_leaves_at_once_where_nothing_is_known() -> None:
+def test_a_chain_that_makes_a_block_for_each_transaction_is_not_waited_for() -> None:
+    cadence = seen((1, 0), (2, 1), (3, 2))
+    sent = cadence.sending_time(2.3)
+    assert 3.0 < sent < 3.25
+    cadence.saw(4, CLOCK + 3, sent + 0.01)
+    assert cadence.sending_time(3.4) == 3.4
+
+
+def test_a_transaction_leaves_at_once_where_nothing_is_known_or_it_is_late() -> None:
     assert Cadence().sending_time(5.0) == 5.0
-    assert seen((1, 0), (2, 1), (3, 2)).sending_time(2.99) == 2.99, "too late for waiting"
+    assert seen((1, 0), (2, 1), (3, 2)).sending_time(3.24) == 3.24
