@@ -86,7 +86,7 @@ class Blocks:
         while (found := self._first(transactions)) is None and (left := end - time.monotonic()) > 0:
             pause(min(left, LOCAL_STEP_S if self.local else self._step(next(steps, STEPS_S[-1]))), meanwhile)
         if found:
-            self._cadence.saw(found.block, found.block_time, time.monotonic())
+            self._cadence.saw(found.block, time.monotonic())
         return found
 
     def until_sending_s(self) -> float:
