@@ -17,6 +17,7 @@ from tests.photos import jpeg
 from tests.provenance.authority import Authority
 from tests.provenance.test_exif import BERLIN, exif
 from tests.service import Running
+from tests.signing_process import SigningProcess
 from wiring import Services
 from workers.stamping import LONGEST_PAUSE_S, LOOK_S, Stamping
 
@@ -29,10 +30,17 @@ def responder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 
 
 @pytest.fixture(scope="module")
-def environ(responder: Authority, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningProcess]:
+    signing = SigningProcess(tmp_path_factory.mktemp("signer")).start()
+    yield signing
+    signing.stop()
+
+
+@pytest.fixture(scope="module")
+def environ(responder: Authority, signing: SigningProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     roots = tmp_path_factory.mktemp("tsa") / "root.pem"
     roots.write_text(responder.root_pem)
-    return {"CAPTURE_TSA_URL": responder.url, "CAPTURE_TSA_ROOTS": str(roots)}
+    return {"CAPTURE_TSA_URL": responder.url, "CAPTURE_TSA_ROOTS": str(roots), "CAPTURE_SIGNER_URL": signing.url}
 
 
 @pytest.fixture
@@ -136,8 +144,8 @@ def test_a_manifest_of_an_earlier_version_is_read(services: Services) -> None:
     assert decode(ManifestFact, old).timestamp is None
 
 
-def test_without_an_authority_nothing_is_pending(services: Services) -> None:
-    without = Services(load_settings({"CAPTURE_HOME": str(services.settings.home)}))
+def test_without_an_authority_nothing_is_pending(services: Services, signing: SigningProcess) -> None:
+    without = Services(load_settings({"CAPTURE_HOME": str(services.settings.home), "CAPTURE_SIGNER_URL": signing.url}))
     try:
         assert state(sealed(without, 1)) is None
         with pytest.raises(Unavailable, match="CAPTURE_TSA_URL"):
