@@ -2,27 +2,24 @@
 
 import json
 import re
-import secrets
-from base64 import b32encode
 from collections.abc import Iterator
+from dataclasses import replace
 
-from flask import Blueprint, Response, request, stream_with_context, url_for
+from flask import Blueprint, Response, request, stream_with_context
 
-from capture_api import metrics
-from capture_api.auth import caller, may_see, needs
-from capture_api.body import Upload, open_incoming, request_digest, take_upload
-from capture_api.problems import gone, problem, render
+from capture_api.auth import may_see, needs
+from capture_api.body import open_incoming, take_upload
+from capture_api.problems import gone, problem
+from capture_api.registration import answer_registered, register_upload
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
-from pipeline.errors import Erased, Rejected, Unavailable
-from pipeline.record import FACTS, Asset, Capture, Manifest, Request, Rights, encode
-from rights.terms import parse_rights
+from pipeline.errors import Erased, Unavailable
+from pipeline.record import FACTS, Capture, Manifest, encode
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
 MAX_WAIT_S = 60  # of Prefer: wait; proxies cut longer answers off
 STREAM_S = 300  # an event stream holds a thread: the client comes back after this
-OTHER_WISHES = "You registered this photo before: the rights and settings that you stated then still stand."
 KEEP_ALIVE_S = 10  # phones' networks drop a silent connection
 
 
@@ -32,10 +29,10 @@ def register() -> Response:
     """Register a photo."""
     wait_s, idempotency_key = _wait_s(), _idempotency_key()
     with open_incoming(services().blobs) as incoming:
-        capture, is_new, notice = _register(take_upload(incoming), idempotency_key)
+        registered = register_upload(take_upload(incoming), idempotency_key)
     if wait_s:
-        capture = _wait(capture, wait_s)
-    return _answer(capture, is_new, notice)
+        registered = replace(registered, capture=_wait(registered.capture, wait_s))
+    return answer_registered(registered)
 
 
 @captures.get("/<capture_id>")
@@ -92,43 +89,6 @@ def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Respons
         "Cache-Control": cache,
         "X-Content-Type-Options": "nosniff",
     }
-    return answer
-
-
-def _register(upload: Upload, idempotency_key: str | None) -> tuple[Capture, bool, str | None]:
-    """The capture, whether it is new, and what the client should know about it."""
-    key, records = caller(), services().captures
-    asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
-    digest = request_digest(upload.incoming.sha256, upload.metadata)
-    if idempotency_key and (known := records.idempotent(key.owner, idempotency_key, digest)):
-        return records.get(known), False, None
-    kept = upload.incoming.keep()
-    asset = Asset(kept.sha256, upload.media_type, kept.size)
-    new_id = b32encode(secrets.token_bytes(15)).decode().lower()
-    idempotency = (idempotency_key, digest) if idempotency_key else None
-    capture_id = records.register(new_id, key.owner, key.owner_address, asked, asset, idempotency)
-    if capture_id == new_id:
-        services().bell.photo(capture_id)
-        metrics.REGISTERED.inc()
-        metrics.UPLOADED_BYTES.inc(kept.size)
-    capture = records.get(capture_id)
-    return capture, capture_id == new_id, None if capture.request == asked else OTHER_WISHES
-
-
-def _rights(stated: dict[str, object]) -> Rights:
-    try:
-        return parse_rights(stated, caller().rights)
-    except Rejected as rejected:
-        raise problem("invalid-metadata", str(rejected)) from None
-
-
-def _answer(capture: Capture, is_new: bool, notice: str | None) -> Response:
-    if is_new and capture.status == "rejected":
-        refused = capture.fact("rejection")
-        return render(problem("rejected", f"{refused.reason}. The upload is kept.", capture=capture_json(capture)))
-    status = 200 if not is_new else 201 if capture.status == "anchored" else 202
-    answer = json_answer(capture_json(capture) | ({"notice": notice} if notice else {}), status)
-    answer.headers["Location"] = url_for("captures.show", capture_id=capture.id)
     return answer
 
 

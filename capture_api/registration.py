@@ -1,0 +1,71 @@
+"""An upload that came in whole becomes a capture: the one way, whatever door it came by."""
+
+import secrets
+from base64 import b32encode
+from dataclasses import dataclass
+
+from flask import Response, url_for
+
+from capture_api import metrics
+from capture_api.auth import caller
+from capture_api.body import Upload, request_digest
+from capture_api.problems import problem, render
+from capture_api.render import capture_json, json_answer
+from capture_api.services import services
+from pipeline.errors import Rejected
+from pipeline.record import Asset, Capture, Request, Rights
+from rights.terms import parse_rights
+
+OTHER_WISHES = "You registered this photo before: the rights and settings that you stated then still stand."
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The capture, whether it is new, and what the client should know about it."""
+
+    capture: Capture
+    is_new: bool
+    notice: str | None = None
+
+
+def register_upload(upload: Upload, idempotency_key: str | None = None) -> Registered:
+    """Keep the bytes and commit the capture, durably; the same bytes of the same owner give the older capture.
+
+    Raises Problem for rights that cannot be, and Conflict when the Idempotency-Key stood for another request.
+    """
+    key, records = caller(), services().captures
+    asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
+    digest = request_digest(upload.incoming.sha256, upload.metadata)
+    if idempotency_key and (known := records.idempotent(key.owner, idempotency_key, digest)):
+        return Registered(records.get(known), False)
+    kept = upload.incoming.keep()
+    asset = Asset(kept.sha256, upload.media_type, kept.size)
+    new_id = b32encode(secrets.token_bytes(15)).decode().lower()
+    idempotency = (idempotency_key, digest) if idempotency_key else None
+    capture_id = records.register(new_id, key.owner, key.owner_address, asked, asset, idempotency)
+    if capture_id == new_id:
+        services().bell.photo(capture_id)
+        metrics.REGISTERED.inc()
+        metrics.UPLOADED_BYTES.inc(kept.size)
+    capture = records.get(capture_id)
+    return Registered(capture, capture_id == new_id, None if capture.request == asked else OTHER_WISHES)
+
+
+def answer_registered(registered: Registered) -> Response:
+    """201 when it is anchored already, 202 when it is new, 200 when it was known; `Location` names the capture."""
+    capture = registered.capture
+    if registered.is_new and capture.status == "rejected":
+        refused = capture.fact("rejection")
+        return render(problem("rejected", f"{refused.reason}. The upload is kept.", capture=capture_json(capture)))
+    status = 200 if not registered.is_new else 201 if capture.status == "anchored" else 202
+    notice = {"notice": registered.notice} if registered.notice else {}
+    answer = json_answer(capture_json(capture) | notice, status)
+    answer.headers["Location"] = url_for("captures.show", capture_id=capture.id)
+    return answer
+
+
+def _rights(stated: dict[str, object]) -> Rights:
+    try:
+        return parse_rights(stated, caller().rights)
+    except Rejected as rejected:
+        raise problem("invalid-metadata", str(rejected)) from None
