@@ -39,9 +39,10 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	  PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null && touch $@; \
 	fi
 
+# A test waits for processes and blocks most of its time: four files at once take two cores.
 ## make test       every test
 test: setup-dev
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 ## make test-interop  two more C2PA readers, for node, judge what we sign (60 MB from npm)
 test-interop: setup-dev tests/interop/node_modules/.ready

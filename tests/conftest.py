@@ -7,6 +7,20 @@ import pytest
 
 from tests.service import Running
 
+# Files that take longest, each in one process: begun last, one of them would be waited for alone.
+SLOW = (
+    "ledger/test_anchor_faults.py", "workers/test_crash.py", "test_faults.py", "test_signer.py",
+    "contracts_of/test_erasure.py", "workers/test_erasure.py", "test_erasure.py", "fingerprint/test_match_crowded.py",
+    "workers/test_stamping.py", "test_external_chain.py", "capture_api/test_credentials.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow files first."""
+    folder = Path(__file__).parent
+    slow = {folder / name for name in SLOW}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
