@@ -7,6 +7,7 @@ CredentialState = Literal["none", "valid", "trusted", "invalid", "malformed", "r
 TimeSource = Literal["trusted_time_stamp", "time_stamp", "signer_clock"]
 CertificateState = Literal["in_force", "expired_since", "expired", "revoked_since", "revoked"]
 AiOrigin = Literal["made_by_ai", "edited_with_ai", "captured", "not_said"]
+PartKind = Literal["motion_video", "gain_map", "depth_map", "portrait_matte", "preview", "image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,29 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Something else in the photo's file; `start` and `length` in bytes where it lies there in one piece."""
+
+    kind: PartKind
+    start: int | None = None
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a phone's file holds beside the picture; found there, not merely announced.
+
+    `pair`: the identifier that a Live Photo shares with its video, which is another file. `burst`: what the photos of
+    one burst share. `colour_profile`: the name of the pixels' ICC profile, or Display P3 by its number.
+    """
+
+    parts: tuple[Part, ...] = ()
+    pair: str | None = None
+    burst: str | None = None
+    colour_profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """What C2PA manifest came with the upload. `worst` is taken over the whole ingredient tree.
 
@@ -67,6 +91,7 @@ class Credentials:
     changes. `exclusions`, `unhashed_bytes`: what the signature does not cover beside the credentials themselves.
     `location_zeroed`: it is not as it was signed and its location is all zeros, which phones do to photos.
     Lists are cut to what a person reads; `omitted` counts what is not listed. `worst` is over all of it.
+    `contents`: what else is in the file, None when there is nothing (or an earlier version looked).
     """
 
     state: CredentialState
@@ -93,6 +118,7 @@ class Credentials:
     unhashed_bytes: int = 0
     location_zeroed: bool = False
     omitted: int = 0
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True)

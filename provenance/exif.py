@@ -19,7 +19,7 @@ MAX_TEXT_CHARACTERS = 100  # a maker's name; anything longer is not one
 _LOOK_BYTES = 4 << 20  # how far into a file of the HEIF family its EXIF is looked for
 _EXIF_START = re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
 # What Pillow's parsers raise for damaged headers. A job's time-out or a lack of memory is none of these and must pass.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     SyntaxError,
     ValueError,
@@ -66,7 +66,7 @@ def read_shot(photo: Path) -> Shot:
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow warns of damage, and of sizes that are judged elsewhere
             return _open(photo)
-    except _DAMAGE:  # a claim that is unreadable is absent
+    except DAMAGE:  # a claim that is unreadable is absent
         return Shot()
 
 

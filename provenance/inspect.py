@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -27,6 +28,7 @@ from provenance.cose import signing_chains
 from provenance.exif import Shot, clean_text, read_shot
 from provenance.judge import CHANGED, REMOTE, Judged, in_words, judge, own_failures, tree
 from provenance.jumbf import TooMuch, check_store
+from provenance.parts import read_contents
 from provenance.reader import Report, Unreadable, read_report
 from provenance.revocation import Revocation
 from provenance.trust import TrustLists
@@ -56,6 +58,11 @@ def inspect(photo: Path, media_type: str, trust: TrustLists | str) -> Credential
 
     Raises Unavailable when the file is not there to be read.
     """
+    contents = read_contents(photo)
+    return replace(_verdict(photo, media_type, trust), contents=contents)
+
+
+def _verdict(photo: Path, media_type: str, trust: TrustLists | str) -> Credentials:
     shot = read_shot(photo)
     if isinstance(trust, str):
         trust = TrustLists.load(trust, ())

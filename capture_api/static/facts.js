@@ -57,7 +57,19 @@ function credentials(fact) {
   if (fact.unhashed_bytes) words.push(`${bytes(fact.unhashed_bytes)} of it are not protected by them.`);
   if (fact.worst !== fact.state && WORST[fact.worst]) words.push(WORST[fact.worst]);
   if (fact.reason) words.push(sentence(fact.reason));
+  words.push(...contents(fact.contents));
   return { text: words.join(" "), attention: ["invalid", "malformed"].includes(fact.worst) };
+}
+
+const PARTS = { motion_video: "a video", gain_map: "an HDR gain map", depth_map: "a depth map", portrait_matte: "a portrait mask", preview: "a preview", image: "another picture" };
+
+function contents(found) {
+  if (!found) return [];
+  const parts = [...new Set(found.parts.map(({ kind }) => PARTS[kind] ?? kind))];
+  const words = parts.length ? [`Also in the file, and kept: ${parts.join(", ")}.`] : [];
+  if (found.pair) words.push("It is the still of a Live Photo; the video that belongs to it is another file.");
+  if (found.burst) words.push("It is one of a burst.");
+  return words;
 }
 
 function fingerprint({ soft_bindings: bindings, quality }) {

@@ -120,6 +120,13 @@ def credentials(state: str, worst: str | None = None, **more: Any) -> dict[str, 
         (credentials("invalid", reason="the bytes were changed"), "do not fit it. The bytes were changed.", True),
         (credentials("malformed"), "cannot be read", True),
         (credentials("remote_only"), "was not visited", False),
+        (
+            credentials(
+                "none", contents={"parts": [{"kind": "motion_video"}, {"kind": "gain_map"}], "pair": "A", "burst": None}
+            ),
+            "Also in the file, and kept: a video, an HDR gain map. It is the still of a Live Photo",
+            False,
+        ),
         # Laundering: what is signed well may be made from something that was tampered with.
         (credentials("trusted", "invalid"), "Something it was made from", True),
     ],
