@@ -35,6 +35,6 @@ def test_what_else_is_in_it_is_told_and_kept(service: Running, tmp_path: Path, n
     kept = read_contents(tmp_path / "signed")
     assert kept is not None and [part.kind for part in kept.parts] == kinds
     for before, after in zip(contents["parts"], kept.parts, strict=True):
-        assert after.start is not None and after.length == before["length"]
+        assert after.start is not None and after.length is not None and after.length == before["length"]
         original = photo[before["start"] : before["start"] + before["length"]]
         assert signed[after.start : after.start + after.length] == original
