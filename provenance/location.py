@@ -26,6 +26,7 @@ _ELEMENT = re.compile(rb"(?s)<(" + _PLACE + rb")(?=[\s/>])(?:[^<>]{0,1000}/>|[^<
 _COORDINATE = re.compile(rb"\0?_?\0?(?:[Ll]\0?[AaOo]|[Dd]\0?[Ee]\0?[Ss]\0?[Tt]|[Pp]\0?[Oo]\0?[Ss]|[Cc]\0?[Oo]\0?[Oo])")
 
 _WORDS = (b"GPS", b"Gps", b"gps", b"G\0P\0S")
+_NAMED = re.compile(rb"(?:photoshop|Iptc4xmp(?:Core|Ext)):(?:Location|City|Province|State|Country|Sub|WorldRegion)")
 
 _IPTC = b"8BIM\x04\x04\0\0"  # Photoshop's resource of IPTC-IIM records, without a name
 _IPTC_PLACES = (26, 27, 90, 92, 95, 100, 101)  # IIM 4.2, record 2: location code and name, city, sublocation, state, …
@@ -62,7 +63,9 @@ def without_location(content: bytes) -> bytes:
 
 
 def tells_location(content: bytes) -> bool:
-    """Whether names of coordinates (such as GPSLatitude) stand in plain text: in XMP, JSON or CBOR, UTF-8 or 16."""
+    """Whether names of coordinates (such as GPSLatitude) or of IPTC's places stand in plain text: XMP, JSON or CBOR."""
+    if _NAMED.search(content):
+        return True
     return any(_COORDINATE.match(content, at + len(word)) for word in _WORDS for at in _all(content, word))
 
 

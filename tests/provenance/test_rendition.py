@@ -118,6 +118,26 @@ def test_credentials_that_tell_the_place_are_redacted_as_c2pa_has_it(identity: I
     assert redacted["parameters"]["redacted"].endswith(f"{first.label}/c2pa.assertions/c2pa.metadata")
 
 
+@pytest.mark.parametrize(
+    "place", [{"photoshop:City": "Ulm"}, {"Iptc4xmpExt:LocationCreated": [{"Iptc4xmpExt:City": "Ulm"}]}]
+)
+def test_a_town_that_credentials_name_is_a_place_too(identity: Identity, tmp_path: Path, place: Any) -> None:
+    """As newsrooms write it: no coordinates, only names, and in the statements of the manifest alone."""
+    (tmp_path / "first").mkdir()
+    photo, signed = tmp_path / "first" / "photo", tmp_path / "first" / "signed"
+    photo.write_bytes(jpeg(33, 320, 240))
+    spaces = {
+        "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+        "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    }
+    said = RIGHTS | {"cawg.metadata": {"@context": spaces} | place}
+    sign(photo, signed, order_for(photo, "image/jpeg", identity), said, identity, log=LOG_PLACE)
+    _, full, public, result = made(signed.read_bytes(), "image/jpeg", tmp_path, identity)
+    assert b"Ulm" in full.store and result.location == "removed"
+    assert b"Ulm" not in public.read_bytes()
+    assert inspect(public, "image/jpeg", identity.root_pem).worst == "trusted"
+
+
 def test_a_cameras_own_credentials_are_redacted_too(identity: Identity, tmp_path: Path) -> None:
     fixture = SHARED / "c2pa" / "nikon-20221019-building.jpeg"
     if not fixture.is_file():
