@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Conflict, Unavailable
-from store.database import Database
+from store.database import Database, now_text
 from store.outbox import Outbox, Transaction
-from store.schema import metadata
+from store.schema import metadata, transactions
 
 CHAIN, SENDER, CONTRACT = 31337, "0x" + "Aa" * 20, "0x" + "Cc" * 20
 LEASE = "anchor:test"
@@ -45,9 +45,9 @@ def store(outbox: Outbox, nonce: int, fence: int | None = None, **other: Any) ->
     return outbox.store(LEASE, fence, **{**values, **other})
 
 
-def nonces(transactions: list[Transaction]) -> list[int]:
+def nonces(sent: list[Transaction]) -> list[int]:
     """Their nonces."""
-    return [transaction.nonce for transaction in transactions]
+    return [transaction.nonce for transaction in sent]
 
 
 def test_what_was_stored_is_there_after_a_restart(outbox: Outbox, tmp_path: Path) -> None:
@@ -198,3 +198,34 @@ def test_of_many_processes_one_gets_the_lease(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert sorted(fences, key=str) == [1, None, None]
+
+
+def test_finding_what_is_not_on_the_chain_takes_as_long_however_much_is(outbox: Outbox) -> None:
+    """It is asked at every flush, and what was signed stays for ever."""
+    few = _steps_of_open(outbox, 0, 100)
+    assert _steps_of_open(outbox, 100, 3000) <= 2 * few
+
+
+def _steps_of_open(outbox: Outbox, start: int, end: int) -> int:
+    """Hundreds of SQLite's own steps, when all up to `end` is final but for the last two."""
+    row = {"chain_id": CHAIN, "sender": SENDER, "contract": CONTRACT, "root": bytes(32), "raw": b"", "gas": 1,
+           "local": False, "created_at": now_text()}  # fmt: skip
+    rows = [row | {"nonce": at, "size": at + 1, "hash": hex(at), "state": "final"} for at in range(start, end)]
+    steps, counting = [0], []
+
+    def count() -> int:
+        steps[0] += 1
+        return 0
+
+    with outbox._database.write() as connection:
+        connection.execute(transactions.insert(), rows)
+        newest = transactions.c.nonce >= end - 2
+        connection.execute(transactions.update().where(newest).values(state="sent"))
+        connection.execute(transactions.update().where(~newest).values(state="final"))
+    with outbox._database.read() as connection:  # the pool's only one, which is used again
+        counting.append(connection.connection.dbapi_connection)
+        counting[0].set_progress_handler(count, 10)  # type: ignore[union-attr]
+    assert nonces(outbox.open(CHAIN, SENDER, end)) == [end - 2, end - 1]
+    counting[0].set_progress_handler(None, 10)  # type: ignore[union-attr]
+    assert steps[0], "nothing was counted"
+    return steps[0]
