@@ -97,6 +97,8 @@ class Delivery:
         self._replace_after_s = REPLACE_AFTER_S if replace_after_s is None else replace_after_s
         self._sent_at: dict[str, float] = {}
         self._agreed: tuple[str, str] | None = None
+        self._search: tuple[str, str] | None = None
+        self._found: set[str] = set()
 
     def new(self, signed: SignedTransaction, size: int, root: bytes) -> None:
         """Keep a transaction that appends this, and bring it into a block."""
@@ -131,22 +133,29 @@ class Delivery:
 
         A block stands for all before it, so the search ends at a transaction that is where it was when everything
         older was last found. That it is where the outbox says is not enough: the chain may have moved the older ones
-        while it was waited for, and a search that broke off has looked at the newest only.
+        while it was waited for, and a search that broke off has looked at the newest only. The next one goes on from
+        there, if the newest is where it was: a node that fails now and then would never let it end otherwise.
         """
-        newest: Included | None = None
+        newest: tuple[str, str] | None = None
         for transaction in reversed(self._outbox.included(self._chain.chain_id, self._chain.contract)):
             self._renew()
+            if newest and transaction.hash in self._found:
+                continue
             found = self._where(transaction.hash)
-            if found and (found.transaction, found.block_hash) == self._agreed:
-                break
-            newest = newest or found
             if found is None:
                 with self.step("mark_lost"):
                     self._outbox.mark_lost(transaction.hash)
-            elif found.block_hash != transaction.block_hash:
+                continue
+            place = found.transaction, found.block_hash
+            if place == self._agreed:
+                break
+            if newest is None and place != self._search:
+                self._search, self._found = place, set()
+            newest = newest or place
+            if found.block_hash != transaction.block_hash:
                 self._mark_included(found)
-        if newest:
-            self._agreed = newest.transaction, newest.block_hash
+            self._found.add(found.transaction)
+        self._agreed, self._search = newest or self._agreed, None
 
     def _send(self, place: Sequence[Transaction]) -> None:
         newest = place[-1]

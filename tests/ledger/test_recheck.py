@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 from ledger.anchor import Anchorer
+from ledger.chain import Chain
 from ledger.deploy import deploy
 from ledger.signing import MAX_TIMES_MARKET
 from pipeline.errors import Unavailable
@@ -19,6 +21,7 @@ from supervisor import anvil
 from tests.chain_fixture import KEY
 from tests.ledger.anchor_world import Anchored, Crash, crash_at
 from tests.ledger.fault_world import FINAL_DEPTH, PublicNode
+from tests.ledger.rpc_proxy import Proxy
 
 
 class Public(Anchored):
@@ -98,6 +101,25 @@ def test_what_moved_while_the_next_was_on_its_way_is_found(public: Public) -> No
     assert not moves
     anchorer.flush()
     public.check_final(5)
+
+
+def test_a_node_that_fails_now_and_then_does_not_keep_a_search_from_ending(public: Public) -> None:
+    chain = partial(Chain, key=KEY, contract=public.contract, local=False, confirmations=1000)
+    anchorer = public.anchorer(chain(public.node.url))
+    for _ in range(20):
+        public.grow(1)
+        anchorer.flush()
+    public.grow(1)
+    proxy = Proxy(lambda: public.node.port)
+    try:
+        started = public.anchorer(chain(proxy.url))
+        for _ in range(6):  # 20 transactions are two questions each
+            proxy.plan(*[None] * 25, "502")
+            with contextlib.suppress(Unavailable):
+                started.flush()
+    finally:
+        proxy.close()
+    assert [(one.size, one.state) for one in public.appends()[-2:]] == [(20, "included"), (21, "included")]
 
 
 def test_a_chain_that_stands_still_does_not_raise_the_fees_for_ever(public: Public) -> None:
