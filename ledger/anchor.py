@@ -223,9 +223,12 @@ class Anchorer:
         for transaction in waiting:
             self._between()
             anchor = transaction.anchor("final")
+            if anchor.block > final_block:
+                break
             # Asked once more, because a fact is for ever: what moved since is found out by the next flush.
-            found = self._chain.inclusion(transaction.hash) if anchor.block <= final_block else None
+            found = self._chain.inclusion(transaction.hash)
             if found is None or found.block_hash != transaction.block_hash:
+                self._delivery.look_again()
                 break
             self._write_facts(anchor)
             with self._delivery.step("mark_final"):

@@ -121,6 +121,10 @@ class Delivery:
                 self._confirm(place)
         return bool(places)
 
+    def look_again(self) -> None:
+        """The next search goes through everything: a transaction is not where the outbox says."""
+        self._agreed = self._search = None
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Around every write, for fault injection."""

@@ -103,6 +103,23 @@ def test_what_moved_while_the_next_was_on_its_way_is_found(public: Public) -> No
     public.check_final(5)
 
 
+def test_a_mark_that_came_too_late_is_put_right(public: Public) -> None:
+    """Of an anchorer that was slow beyond its lease, after the one that took over had looked."""
+    anchorer = public.start()
+    public.grow(1)
+    anchorer.flush()
+    anchorer.flush()
+    (append,) = public.appends()
+    assert append.block
+    assert append.block_time
+    public.outbox.mark_included(append.hash, append.block, "0x" + 64 * "e", append.block_time, append.gas)
+    public.node.ask("anvil_mine", hex(FINAL_DEPTH + 2))
+    anchorer.flush()
+    anchor = anchorer.flush()
+    assert anchor
+    assert anchor.state == "final"
+
+
 def test_a_node_that_fails_now_and_then_does_not_keep_a_search_from_ending(public: Public) -> None:
     chain = partial(Chain, key=KEY, contract=public.contract, local=False, confirmations=1000)
     anchorer = public.anchorer(chain(public.node.url))
