@@ -186,7 +186,7 @@ class Anchorer:
 
     def _append(self, head: Head, size: int, root: bytes) -> None:
         chain = self._chain
-        nonce, signed = chain.nonce(), self._outbox.next_nonce(chain.chain_id, chain.sender)
+        nonce, signed = chain.free_nonce(), self._outbox.next_nonce(chain.chain_id, chain.sender)
         if nonce < signed:
             chain.rotate()
             raise Unavailable(f"the chain at {chain.host}, which is behind: it counts {nonce} transactions of {signed}")

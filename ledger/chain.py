@@ -81,6 +81,19 @@ class Chain(Blocks):
         """How many transactions of this account are in blocks: the next one's nonce."""
         return self._ask("eth_getTransactionCount", self.sender, "latest").number()
 
+    def free_nonce(self) -> int:
+        """As `nonce`, when nothing of this account waits for a block. Raises Unavailable while something does.
+
+        Of two programs with one key, both would sign for the same place, and the loser waits for it for ever.
+        """
+        nonce = self.nonce()
+        if self._ask("eth_getTransactionCount", self.sender, "pending").number() > nonce:
+            raise Unavailable(
+                f"the chain at {self.host}, where another transaction of {self.sender} waits for a block: "
+                "ours is signed when it is in one"
+            )
+        return nonce
+
     def head(self) -> Head | None:
         """What the contract holds; None when there is no contract. Raises Conflict when its code is not ours."""
         answer = self._call("head") if self._has_our_code() else b""

@@ -24,7 +24,7 @@ def deploy(
     if endpoint and not _ADDRESS.fullmatch(endpoint):
         raise Rejected(f"{endpoint!r} is no address: give one that begins with https:// and has no space or quote")
     chain = Chain(rpc_url, key, None, local=False, max_fee_wei=max_fee_wei)
-    signed = chain.sign_deploy(chain.nonce(), endpoint)
+    signed = chain.sign_deploy(chain.free_nonce(), endpoint)
     _send(chain, signed, wait_s, f"it will create {signed.contract}; look for it before you deploy again")
     return signed.contract
 
@@ -37,12 +37,12 @@ def offer_writer(chain: Chain, to: str, wait_s: float = WAIT_S) -> None:
     """
     if not (is_checksum_address(to) or (is_hex_address(to) and to == to.lower())):
         raise Rejected(f"{to!r} is no address: give 0x and 40 hex digits, capitals where its owner gave you capitals")
-    _send(chain, chain.sign_call(chain.nonce(), "offerWriter", to_checksum_address(to)), wait_s, "look for it first")
+    _send(chain, chain.sign_call(chain.free_nonce(), "offerWriter", to_checksum_address(to)), wait_s, "look for it first")
 
 
 def accept_writer(chain: Chain, wait_s: float = WAIT_S) -> None:
     """Take the role that was offered to this key: who offered it loses it. Raises as `offer_writer` does."""
-    _send(chain, chain.sign_call(chain.nonce(), "acceptWriter"), wait_s, "look for it first")
+    _send(chain, chain.sign_call(chain.free_nonce(), "acceptWriter"), wait_s, "look for it first")
 
 
 def _send(chain: Chain, signed: SignedTransaction, wait_s: float, advice: str) -> None:

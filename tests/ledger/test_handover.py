@@ -6,7 +6,7 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.deploy import accept_writer, deploy, offer_writer
-from pipeline.errors import Conflict, Rejected
+from pipeline.errors import Conflict, Rejected, Unavailable
 from tests.chain_fixture import KEY, Node, node
 from tests.ledger.anchor_world import Anchored
 
@@ -38,6 +38,34 @@ def test_the_new_writer_goes_on_where_the_old_one_stopped(node: Node, chain: Cha
     anchor = anchored.anchorer(new).flush()
     assert anchor
     assert (anchor.tree_size, len(anchored.anchors())) == (6, 6)
+
+
+def test_an_offer_that_waits_for_a_block_keeps_the_anchorer_from_its_place(
+    node: Node, chain: Chain, tmp_path: Path
+) -> None:
+    anchored = Anchored.make(tmp_path / "world", node)
+    anchored.grow(2)
+    node.ask("evm_setAutomine", False)
+    with pytest.raises(Unavailable, match="into no block yet"):
+        offer_writer(chain, chain.created_at(9), wait_s=0.1)
+    anchorer = anchored.anchorer(chain, wait_s=0.1)
+    with pytest.raises(Unavailable, match=f"another transaction of {chain.sender} waits"):
+        anchorer.flush()
+    node.ask("evm_mine")
+    node.ask("evm_setAutomine", True)
+    anchor = anchorer.flush()
+    assert anchor
+    assert anchor.tree_size == 2
+
+
+def test_no_offer_is_made_while_an_append_waits_for_a_block(node: Node, chain: Chain, tmp_path: Path) -> None:
+    anchored = Anchored.make(tmp_path / "world", node)
+    anchored.grow(2)
+    node.ask("evm_setAutomine", False)
+    with pytest.raises(Unavailable, match="into no block yet"):
+        anchored.anchorer(chain, wait_s=0.1).flush()
+    with pytest.raises(Unavailable, match=f"another transaction of {chain.sender} waits"):
+        offer_writer(chain, NOBODY)
 
 
 def test_an_offer_can_be_taken_back(node: Node, chain: Chain) -> None:
