@@ -37,7 +37,9 @@ def offer_writer(chain: Chain, to: str, wait_s: float = WAIT_S) -> None:
     """
     if not (is_checksum_address(to) or (is_hex_address(to) and to == to.lower())):
         raise Rejected(f"{to!r} is no address: give 0x and 40 hex digits, capitals where its owner gave you capitals")
-    _send(chain, chain.sign_call(chain.free_nonce(), "offerWriter", to_checksum_address(to)), wait_s, "look for it first")
+    _send(
+        chain, chain.sign_call(chain.free_nonce(), "offerWriter", to_checksum_address(to)), wait_s, "look for it first"
+    )
 
 
 def accept_writer(chain: Chain, wait_s: float = WAIT_S) -> None:

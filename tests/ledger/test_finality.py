@@ -122,6 +122,25 @@ def test_while_a_block_is_lost_the_capture_is_not_called_anchored(anchored: Anch
     assert anchored.world.get(name).status == "anchored"
 
 
+def test_what_became_final_at_once_keeps_no_append_waiting(
+    anchored: Anchored, node: PublicNode, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        anchored.grow(1)
+        anchored.anchorer(depth(chain, confirmations=50)).flush()
+    node.ask("anvil_mine", hex(50))
+    anchored.grow(1)
+    monkeypatch.setattr("ledger.anchor.RECORD_S", 0, raising=False)
+    anchorer = anchored.anchorer(depth(chain, confirmations=50))
+    anchor = anchorer.flush()
+    assert anchor
+    assert (anchor.tree_size, anchor.state) == (7, "included")
+    assert len(anchored.written()) < 6, "the rest is noted by and by"
+    for _ in range(4):
+        anchorer.flush()
+    assert len(anchored.written()) == 6
+
+
 def test_a_chain_that_was_reset_is_not_written_to(anchored: Anchored, chain: Chain) -> None:
     anchored.grow(2)
     anchored.anchorer(chain).flush()
