@@ -133,7 +133,7 @@ def open_note(note: str, key: str = "") -> list[str]:
         name, identity, raw = (re.findall(r"^([^\s+]+)\+([0-9a-f]{8})\+(\S{44})\s*$", key) or [("", "", "")])[0]
         raw = from_base64(raw)
         need(raw[:1] == b"\1" and sha256(f"{name}\n".encode() + raw)[:4].hex() == identity, "log.vkey/--key is damaged")
-        own = [value[4:] for signer, value in signed if signer == name and value[:4].hex() == identity]
+        own = {value[4:] for signer, value in signed if signer == name and value[:4].hex() == identity}
         need(own, "the log's key did not sign it")
         need(all(is_signed(raw[1:], value, f"{text}\n".encode()) for value in own), "the log's key signed another text")
     return text.split("\n")
@@ -170,7 +170,7 @@ def add(p: tuple[int, ...], q: tuple[int, ...]) -> tuple[int, ...]:  # 5.1.4
 
 def check_files(folder: Path, key: str) -> str:  # of a bundle: each is as listed, and the log's key signed the list
     listed = open_note((folder / "files.txt").read_text("utf-8", "replace"), key or "none")
-    need(listed[0] == "capture/bundle/v1" and len(listed) > 2, "it lists no bundle's files")
+    need(listed[0] == "capture/bundle/v1" and listed[2:] and "".join(listed).isascii(), "it lists no bundle's files")
     files = [line.partition("  ")[::2] for line in listed[2:]]
     changed = [name for digest, name in files if sha256((folder / name).read_bytes()).hex() != digest]
     need(not changed, f"changed since the log's key signed the list: {', '.join(changed)}")

@@ -98,6 +98,17 @@ def test_a_list_by_nobody_is_refused(folder: Path) -> None:
     assert "failed       files.txt" in out
 
 
+@pytest.mark.parametrize("name", ["写真.txt", "\x9b2J.txt"])
+def test_a_list_with_names_that_a_terminal_would_obey_is_refused(folder: Path, name: str) -> None:
+    """Whoever makes a bundle signs its list with a key of their own: what is printed of it is ASCII."""
+    listed = f"capture/bundle/v1\ncapture photo\n{hashlib.sha256(b'').hexdigest()}  {name}\n"
+    (folder / name).write_bytes(b"")
+    (folder / "files.txt").write_text(signer().sign_text(listed), encoding="utf-8")
+    code, out = run(folder)
+    assert (code, "it lists no bundle's files" in out) == (1, True)
+    assert out.isascii()
+
+
 def test_a_bundle_of_another_log_does_not_pass_for_ours(folder: Path) -> None:
     other = "other+" + VKEY.partition("+")[2]
     code, out = run(folder, "--key", other)

@@ -367,6 +367,13 @@ def test_signatures_by_others_are_kept_and_ignored(document: Document) -> None:
     assert failed(changed(document, "checkpoint", f"{text}\n\n{own}{second}")) == ["signature"]
 
 
+def test_a_signature_that_stands_there_a_thousand_times_is_checked_once(document: Document) -> None:
+    text, _, own = document["checkpoint"].rpartition("\n\n")
+    copied, began = changed(document, "checkpoint", f"{text}\n\n{own * 5_000}"), time.process_time()
+    assert failed(copied) == []
+    assert time.process_time() - began < 5
+
+
 @pytest.mark.parametrize(
     ("key", "reason"),
     [("nonsense", "damaged"), ("", "--key"), (VKEY[:-4], "damaged"), ("x" + VKEY, "damaged"),
