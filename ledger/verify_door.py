@@ -54,11 +54,13 @@ def verify(
         unread = "the receipt is not well formed"
         return [*steps, *(Step(name, "not checked", unread) for name in ("chain", "log", "promise"))]
     values, included = json.loads(receipt), next(each.result for each in steps if each.name == "inclusion")
+    chain = Step(*step("chain", check_chain, values, rpc, contract))
+    since = values["anchor"]["block_time"] if chain.result == "passed" else None
     return [
         *steps,
-        Step(*step("chain", check_chain, values, rpc, contract)),
+        chain,
         Step(*step("log", check_log, values["checkpoint"], log, key)),
-        Step(*step("promise", check_promise, promise, values, key, included)),
+        Step(*step("promise", check_promise, promise, values, key, included, since)),
     ]
 
 
@@ -77,8 +79,11 @@ def _verify_cose(check: verify_cose.Check, promise: str | None) -> list[Step]:
     ]
 
 
-def check_promise(note: str | None, receipt: dict[str, Any], key: str, included: str) -> str:
-    """The log's key made this promise for this upload, whose leaf is in the log (`included` is that step's result)."""
+def check_promise(note: str | None, receipt: dict[str, Any], key: str, included: str, since: int | None = None) -> str:
+    """The log's key made this promise for this upload, whose leaf is in the log (`included` is that step's result).
+
+    `since`: when it was there at the latest, if the chain says so. The receipt's own word for it is anybody's.
+    """
     if note is None:
         raise NotChecked("give the promise that came with the upload with --promise")
     need(key, "it needs the log's key: give --key")
@@ -89,13 +94,12 @@ def check_promise(note: str | None, receipt: dict[str, Any], key: str, included:
     need(promised.upload.hex() == receipt["statement"][2], "it was made for another upload")
     need(promised.capture == receipt["capture"], "it was made for another capture")
     need(included == "passed", "the receipt does not show that its upload is in the log")
-    return f"the upload is in the log, as was promised until {promised.deadline:%Y-%m-%d %H:%M:%S} UTC{_when(receipt)}"
+    return f"the upload is in the log, as was promised until {promised.deadline:%Y-%m-%d %H:%M:%S} UTC{_when(since)}"
 
 
-def _when(receipt: dict[str, Any]) -> str:
+def _when(since: int | None) -> str:
     """Only an anchor dates a log."""
-    anchor = receipt.get("anchor")
-    return f"; by the anchor, since {utc(anchor['block_time'])} or before" if anchor else ""
+    return "" if since is None else f"; by the anchor, since {utc(since)} or before"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -112,8 +116,13 @@ def main(argv: list[str] | None = None) -> int:
     wishes = {"rpc": options.rpc, "contract": options.contract, "log": options.log, "promise": promise}
     steps = verify(*inputs, key=key, statement=statement, **wishes)
     for each in steps:
-        print(f"{each.result:12} {each.name:12} {each.sentence}")
+        print(f"{each.result:12} {each.name:12} {_printable(each.sentence)}")
     return _exit_code(steps, options)
+
+
+def _printable(sentence: str) -> str:
+    """On one line, in ASCII: what a log or a node says moves no cursor, forges no line, and suits every terminal."""
+    return "".join(each if " " <= each <= "~" else ascii(each)[1:-1] for each in sentence)
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from ledger import outside, verify_chain, verify_door
 from ledger.checkpoint import parse
+from ledger.promise import promise
 from ledger.receipt import receipt
 from ledger.sequence import sequence
-from tests.ledger.log_world import TERMS, World, anchor_of, digest
+from tests.ledger.log_world import CAPTURED_AT, TERMS, World, anchor_of, digest, signer
 
 ARTIFACT = Path(__file__).parents[2] / "contracts" / "Log.json"
 CODE = b"the contract's code"
@@ -106,6 +107,16 @@ def test_an_honest_node_proves_the_anchor(document: Document, node: Node) -> Non
 
 def test_without_a_known_address_the_reader_is_told_to_compare_it(document: Document, node: Node) -> None:
     assert "compare its address" in chain(document, node).sentence
+
+
+def test_an_anchor_dates_the_promise_when_the_chain_holds_it(document: Document, node: Node) -> None:
+    note = promise(signer(), "photo", hashlib.sha256(b"photo").digest(), CAPTURED_AT)
+    given: dict[str, Any] = {"key": str(signer().vkey), "promise": note}
+    since = "by the anchor, since 2026-11-18 11:06:40 UTC or before"
+    *_, asked = verify_door.verify(json.dumps(document).encode(), b"photo", rpc=node.url, **given)
+    assert (asked.result, asked.sentence.endswith(since)) == ("passed", True)
+    *_, told = verify_door.verify(json.dumps(document).encode(), b"photo", **given)
+    assert (told.result, "anchor" in told.sentence) == ("passed", False)
 
 
 def test_a_local_chain_passes_and_says_that_it_proves_nothing(document: Document, node: Node) -> None:

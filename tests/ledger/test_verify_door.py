@@ -17,6 +17,7 @@ from ledger.promise import DEADLINE, parse, promise
 from ledger.receipt import receipt
 from ledger.sequence import sequence
 from pipeline.errors import Rejected
+from tests.ledger.answering import answering
 from tests.ledger.log_world import CAPTURED_AT, ORIGIN, TERMS, World, anchor_of, leaf_of, signer
 from tests.ledger.monitor_world import Served, served
 
@@ -135,10 +136,13 @@ def test_a_kept_promise_passes(document: bytes) -> None:
     )
 
 
-def test_an_anchor_dates_what_was_kept(world: World) -> None:
+@pytest.mark.parametrize("block_time", [1795000000, 5, -(10**40), float("-inf"), "x", None])
+def test_an_anchor_that_no_chain_was_asked_for_dates_nothing(world: World, block_time: Any) -> None:
     world.log.record_anchor(anchor_of(7))
-    document = json.dumps(receipt(world.get("photo"), world.log, TERMS)).encode()
-    assert step("promise", document, promise=promised())[1].endswith("since 2026-11-18 11:06:40 UTC or before")
+    found = receipt(world.get("photo"), world.log, TERMS)
+    found["anchor"]["block_time"] = block_time
+    result, sentence = step("promise", json.dumps(found).encode(), promise=promised())
+    assert (result, sentence.endswith("12:30:15 UTC")) == ("passed", True)
 
 
 def test_a_promise_says_what_and_until_when() -> None:
@@ -228,6 +232,16 @@ def test_what_was_asked_for_and_not_answered_is_no_success(folder: Path) -> None
     assert run(folder, "--key", VKEY, "--log", "http://127.0.0.1:1") == 3
     assert run(folder, "--key", VKEY, "--rpc", "http://127.0.0.1:1") == 3
     assert run(folder) == 3
+
+
+def test_what_a_server_says_moves_no_cursor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = b"HTTX\x1b[1A\x1b[2K\rpassed       log          \xe9\x9b all is well\r\n\r\n"
+    with answering(lambda connection: connection.sendall(line)) as url:
+        assert run(folder, "--key", VKEY, "--log", url) == 3
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert printed.replace("\n", "").isprintable()
+    assert r"HTTX\x1b[1A\x1b[2K\rpassed" in printed
 
 
 def test_a_failed_step_is_1_and_what_cannot_be_read_2(folder: Path) -> None:
