@@ -16,6 +16,7 @@ from ledger.outside import Contradiction, OnChain, OutsideContract, OutsideLog
 from pipeline.errors import Conflict, Rejected, Unavailable
 
 REORG_BLOCKS = 64  # looked at again each time: blocks that were replaced may hold other roots
+SCAN_S = 300  # of one look: the rest of the blocks, which a node can say are any number, is for the next ones
 REMEMBERED = 4_096  # roots that need not be checked again; more than come in that many blocks
 MAX_WAITING = 1_000  # checkpoints not on the chain yet: the oldest says how late it is
 
@@ -118,12 +119,15 @@ class Monitor:
             raise Unavailable(f"the node, which serves the chain {self._contract.chain_id()} and not {state.chain_id}")
         head = self._contract.head(last)
         known = {(size, root) for size, root in state.proved} | {(one[0], one[1]) for one, _ in state.unproved}
+        began = time.monotonic()
         for end, roots in self._roots(head):
             for one in roots:
                 if (one.size, one.root.hex()) not in known:
                     known.add((one.size, one.root.hex()))
                     state.unproved.append([[one.size, one.root.hex(), one.block, one.transaction], int(time.time())])
             state.scanned = end
+            if end < head.block and time.monotonic() - began > SCAN_S:
+                raise Unavailable(f"the blocks up to {head.block}: {end} was reached, and the next look goes on there")
         state.anchored = head.size
 
     def _roots(self, head: OnChain) -> Iterable[tuple[int, list[OnChain]]]:

@@ -172,9 +172,9 @@ class OutsideContract:
 def _appended(event: Answer) -> OnChain | None:
     """The root in an event; None when another kind of event, or what is not a log's, came along."""
     topics, data = event.texts("topics"), event.text("data") or ""
-    if len(topics) != 2 or topics[0].lower() != APPENDED or len(data) != 66:
+    if [len(each) for each in (*topics, data)] != [66, 66, 66] or topics[0].lower() != APPENDED:
         return None
-    size = _size(bytes.fromhex(topics[1][2:].rjust(64, "0")))
+    size = _size(bytes.fromhex(topics[1][2:]))
     return OnChain(size, bytes.fromhex(data[2:]), event.quantity("blockNumber"), event.text("transactionHash") or "")
 
 

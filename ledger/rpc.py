@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.errors import Unavailable
 
 MAX_WORDS = 200  # of what a node says, in a message of ours
+MAX_QUANTITY = 66  # characters: 0x and 256 bits, which are all that a chain counts with; longer ones can be in no state
 LIMIT_EXCEEDED = -32005  # EIP-1474
 _OVERLOADED = ("rate limit", "too many requests", "limit exceeded", "try again")
 
@@ -43,7 +44,7 @@ class Answer:
 
     def number(self) -> int:
         """A quantity such as 0x1f."""
-        return int(self._hex(self._result), 16)
+        return self._number(self._result)
 
     def content(self) -> bytes:
         """Bytes such as 0x00ff; 0x stands for none."""
@@ -55,11 +56,11 @@ class Answer:
     def field(self, name: str) -> int | None:
         """A quantity inside an object; None when the object has no such field, or it is null."""
         value = self._object().get(name)
-        return None if value is None else int(self._hex(value), 16)
+        return None if value is None else self._number(value)
 
     def quantity(self, name: str) -> int:
         """A quantity that the object must have."""
-        return int(self._hex(self._object().get(name)), 16)
+        return self._number(self._object().get(name))
 
     def text(self, name: str) -> str | None:
         """A hash or an address inside an object; None when it has no such field, or it is null."""
@@ -81,6 +82,12 @@ class Answer:
         if not isinstance(self._result, dict):
             raise self._nonsense("an object", self._result)
         return self._result
+
+    def _number(self, value: Any) -> int:
+        text = self._hex(value)
+        if len(text) > MAX_QUANTITY:
+            raise self._nonsense("a number of 256 bits", text)
+        return int(text, 16)
 
     def _hex(self, value: Any, least: int = 1) -> str:
         if not isinstance(value, str) or not re.fullmatch(f"0x[0-9a-fA-F]{{{least},}}", value):
