@@ -22,6 +22,7 @@ MAX_CRASHES = 3  # a photo that killed this many work horses in the same stage i
 RETRY_S = 2  # after an engine was out of reach
 RETRY_AFTER_FAULT_S = 60  # after a fault of ours: it is in the log, and a new version may know better
 FLUSH_WINDOW_S = 0.2  # leaves that come within this of the first share one transaction
+ROUND_S = 300.0  # under a load that never ends, the ledger worker takes its next job after this
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ def ledger() -> None:
     services = _resident()
     services.bell.heard()
     try:
-        anchor_all(services.log.waiting, services.sequence, services.anchorer.flush)
+        if not anchor_all(services.log.waiting, services.sequence, services.anchorer.flush):
+            services.bell.ledger()
     except Unavailable as unavailable:
         log.warning("anchoring waits: %s", unavailable)
     except Conflict as conflict:
@@ -100,18 +102,22 @@ def ledger() -> None:
 
 def anchor_all(
     waiting: Callable[[int], object], sequence: Callable[[], int], flush: Callable[[], Anchor | None]
-) -> None:
-    """Sequence and anchor until nothing waits that can be anchored now: the parts are those of wiring.Services."""
-    before = None
-    while True:
+) -> bool:
+    """Sequence and anchor until nothing waits that can be anchored now: the parts are those of wiring.Services.
+
+    False when leaves never stopped coming: it ends after `ROUND_S`, long before the queue would end it.
+    """
+    before, end = None, time.monotonic() + ROUND_S
+    while time.monotonic() < end:
         if waiting(1):
             time.sleep(FLUSH_WINDOW_S)
             sequence()
         # Leaves that come while it waits for the chain get their places meanwhile: the next flush is for them.
         anchor = flush()
         if anchor == before and not waiting(1):
-            return
+            return True
         before = anchor
+    return False
 
 
 def _compare(services: Services, loan: str, sha256: str, media_type: str, by_stranger: bool) -> dict[str, object]:

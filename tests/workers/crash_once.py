@@ -1,11 +1,7 @@
-"""Runs a capture's photo stages in a process that is killed right before or right after one write.
-
-`python -m tests.workers.crash_once CAPTURE STAGE before|after`; without STAGE it runs to the end.
-"""
+"""Runs a capture's photo stages in a process that is killed right before or right after one write."""
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +10,8 @@ from settings import load_settings
 from wiring import Services
 
 
-def main() -> None:
-    """Advance, and die where the arguments say."""
-    capture_id, *crash = sys.argv[1:]
+def main(capture_id: str, *crash: str) -> None:
+    """Advance, and die at the stage and on the side (before, after) that `crash` says; without it, run to the end."""
     services = Services(load_settings(os.environ))
     holder = os.environ.get("NAME", "crasher")
     services.captures.release_all(holder)
@@ -25,10 +20,10 @@ def main() -> None:
 
     @contextmanager
     def around(stage: str) -> Iterator[None]:
-        if crash == [stage, "before"]:
+        if crash == (stage, "before"):
             _put_nothing(services)
         yield
-        if crash == [stage, "after"]:
+        if crash == (stage, "after"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     advance(services, capture_id, token, around)
@@ -42,7 +37,3 @@ def _put_nothing(services: Services) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     services.captures.put = die  # type: ignore[method-assign,assignment]
-
-
-if __name__ == "__main__":
-    main()

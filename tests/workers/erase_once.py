@@ -1,12 +1,9 @@
-"""Finishes erasures in a process that is killed at one of its steps.
-
-`python -m tests.workers.erase_once COUNT` dies before the COUNTth step that changes anything; 0 runs to the end.
-"""
+"""Finishes erasures in a process that is killed at one of its steps."""
 
 import os
 import signal
-import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from settings import load_settings
@@ -14,8 +11,11 @@ from wiring import Services
 from workers import erasure
 
 
-def main(count: int) -> None:
-    """Go through all steps of a sweep, and die where the argument says. Prints how many steps there were."""
+def main(count: int, told: Path) -> None:
+    """Go through a sweep, and die before the `count`th step that changes anything; 0 runs to the end.
+
+    `told` is then the file that says how many steps there were.
+    """
     services = Services(load_settings(os.environ))
     steps = 0
 
@@ -39,8 +39,4 @@ def main(count: int) -> None:
     ):
         setattr(owner, name, counted(getattr(owner, name)))
     erasure.finish(services)
-    sys.stdout.write(f"{steps}\n")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    told.write_text(str(steps))

@@ -1,8 +1,5 @@
 """A kill at any stage, before or after its write: the capture resumes and ends with every fact, none changed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +8,8 @@ from pipeline.record import Asset, Request, Rights
 from pipeline.run import STAGES
 from settings import load_settings
 from tests.photos import jpeg
-from tests.service import ROOT
 from tests.signing_process import SigningProcess
+from tests.workers import crash_once, forks
 from wiring import Services
 from workers import jobs
 
@@ -38,11 +35,6 @@ def services(environ: dict[str, str]) -> Iterator[Services]:
     services.close()
 
 
-def _run(environ: dict[str, str], *arguments: str) -> int:
-    command = [sys.executable, "-m", "tests.workers.crash_once", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environ, timeout=60).returncode
-
-
 def _register(services: Services, seed: int) -> str:
     kept = services.blobs.put(jpeg(seed, 400, 300))
     asset = Asset(kept.sha256, "image/jpeg", kept.size)
@@ -53,11 +45,11 @@ def _register(services: Services, seed: int) -> str:
 @pytest.mark.parametrize("stage", STAGE_NAMES)
 def test_killed_around_a_write(services: Services, environ: dict[str, str], stage: str, moment: str) -> None:
     capture_id = _register(services, 500 + 2 * STAGE_NAMES.index(stage) + (moment == "after"))
-    assert _run(environ, capture_id, stage, moment) == KILLED
+    assert forks.run(crash_once.main, environ, capture_id, stage, moment) == KILLED
     before = services.captures.get(capture_id)
     done = STAGE_NAMES.index(stage) + (moment == "after")
     assert list(before.facts) == ["asset", *(name for name, _ in STAGES[:done])]
-    assert _run(environ, capture_id) == 0
+    assert forks.run(crash_once.main, environ, capture_id) == 0
     after = services.captures.get(capture_id)
     assert after.status == "sealed"
     assert {name: after.facts[name] for name in before.facts} == dict(before.facts)
@@ -71,13 +63,13 @@ def test_two_copies_at_once_are_one_original(services: Services, environ: dict[s
     kept = services.blobs.put(jpeg(600, 400, 300, quality=60))
     asset = Asset(kept.sha256, "image/jpeg", kept.size)
     second = services.captures.register("copy", "other", bytes(20), Request(Rights()), asset)
-    environments = [os.environ | environ | {"NAME": name} for name in "ab"]
-    command = [sys.executable, "-m", "tests.workers.crash_once"]
     runs = [
-        subprocess.Popen([*command, capture_id], cwd=ROOT, env=env)
-        for capture_id, env in zip((first, second), environments, strict=True)
+        forks.start(crash_once.main, environ | {"NAME": name}, capture_id)
+        for capture_id, name in zip((first, second), "ab", strict=True)
     ]
-    assert [run.wait(60) for run in runs] == [0, 0]
+    for run in runs:
+        run.join(60)
+    assert [run.exitcode for run in runs] == [0, 0]
     kinds = sorted(services.captures.get(capture_id).fact("verdict").kind for capture_id in (first, second))
     assert kinds == ["near_copy", "original"]
 
