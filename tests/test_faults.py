@@ -43,9 +43,9 @@ def _upload(running: Running, photo: bytes) -> str:
 
 def _all_anchored(running: Running, ids: list[str]) -> None:
     end = time.monotonic() + ALL_ANCHORED_S
-    while open_ := [i for i in ids if running.ask("GET", f"/v1/captures/{i}").json["status"] != "anchored"]:
-        assert time.monotonic() < end, f"{len(open_)} are not anchored: {running.log()[-3000:]}"
-        time.sleep(0.2)
+    while ids := [i for i in ids if running.ask("GET", f"/v1/captures/{i}").json["status"] != "anchored"]:
+        assert time.monotonic() < end, f"{len(ids)} are not anchored: {running.log()[-3000:]}"
+        time.sleep(0.5)
 
 
 def _verified(running: Running, capture_id: str, photo: bytes, folder: Path) -> None:
