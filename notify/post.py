@@ -43,7 +43,10 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> int:
     end.start()
     try:
         connection.request("POST", target.path, body, {"Host": target.authority, "User-Agent": "Capture", **headers})
-        return connection.getresponse().status
+        status = connection.getresponse().status
+        if late.is_set():  # what was cut off in its headers looks as if they had ended
+            raise TimeoutError
+        return status
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise Unavailable(_reason(error, late.is_set())) from error
     finally:

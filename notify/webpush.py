@@ -91,7 +91,7 @@ class Sender:
 def encrypt(
     message: bytes, receiver: Receiver, key: ec.EllipticCurvePrivateKey | None = None, salt: bytes | None = None
 ) -> bytes:
-    """The body of a push message (RFC 8291, section 4). `key` and `salt` are made anew unless a test vector has them."""
+    """The body of a push message (RFC 8291, section 4). `key` and `salt` are new ones unless a test vector has them."""
     if len(message) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a push message has at most {MAX_MESSAGE_BYTES} bytes")
     key, salt = key or ec.generate_private_key(ec.SECP256R1()), salt or secrets.token_bytes(16)

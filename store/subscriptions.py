@@ -15,7 +15,7 @@ Kind = Literal["webhook", "push"]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One that is told. `events`: types, or `*` for all. `secret` is sealed. Moments are RFC 3339 texts or None.
+    """One that is told. `events`: types, or `*`. `secret` is sealed. Moments are RFC 3339 texts or None.
 
     `failures`: attempts in a row that failed; `problem`: why the last one did.
     """
