@@ -207,7 +207,7 @@ def test_a_revoked_key_is_told_nothing(running: Running, receiver: Receiver) -> 
     ("path", "value", "says"),
     [
         ("webhooks", {"url": "https://169.254.169.254/latest"}, "public internet"),
-        ("webhooks", {"url": "http://example.org/"}, "https"),
+        ("webhooks", {"url": "http://8.8.8.8/"}, "https"),
         ("webhooks", {"url": "https://nothing.invalid/"}, "looked up"),
         ("webhooks", {"url": "https://[::ffff:10.0.0.1]/"}, "public internet"),
         ("webhooks", {"url": 7}, "url"),
@@ -217,14 +217,14 @@ def test_a_revoked_key_is_told_nothing(running: Running, receiver: Receiver) -> 
         ("webhooks", {"url": "https://8.8.8.8/", "events": ["capture.lost"]}, "events are"),
         ("webhooks", {"url": "https://8.8.8.8/", "more": 1}, "more"),
         ("push/subscriptions", {"endpoint": "https://8.8.8.8/", "keys": {}}, "p256dh"),
-        ("push/subscriptions", {"endpoint": "https://10.0.0.1/", **Browser("").subscription["keys"]}, "keys"),  # type: ignore[dict-item]
+        ("push/subscriptions", {"endpoint": "https://10.0.0.1/", "keys": Browser("").subscription["keys"]}, "public"),
     ],
     ids=range(12),
 )
 def test_what_cannot_be_subscribed(running: Running, path: str, value: object, says: str) -> None:
     answer = _post(running, f"/v1/{path}", value, "")
     assert (answer.status, answer.json["type"]) == (422, "/docs#problem-invalid-subscription")
-    assert says in answer.json["detail"]
+    assert says in answer.json["detail"].lower()
 
 
 def test_too_much_of_it(running: Running) -> None:
