@@ -12,7 +12,7 @@ _KEY = ("no-key", "not-allowed")
 _STREAM = {200: ("text/event-stream", _TEXT)}
 _LAST = header("Last-Event-ID", "Go on behind this event, whose id is a cursor")
 _SINCE = query("since", "A cursor: of a page, or the id of an event", _TEXT)
-_WEBHOOK = path("id", "The webhook's id")
+_WEBHOOK = path("webhook_id", "The webhook's id")
 _OWN = (*_KEY, "not-found")
 _NEW = (*_KEY, "too-large", "invalid-subscription", "too-many-subscriptions")
 _WEBHOOKS = "/v1/webhooks"
@@ -39,12 +39,12 @@ TOLD = (
          "the secret, this once.", {201: (JSON, ref("Webhook"))}, _NEW, (), _body("NewWebhook")),
     Call("get", _WEBHOOKS, "Your webhooks.", {200: (JSON, {"type": "object", "properties": {
         "webhooks": {"type": "array", "items": ref("Webhook")}}})}, _KEY),
-    Call("get", f"{_WEBHOOKS}/{{id}}", "A webhook, with what it was not told yet and why.",
+    Call("get", f"{_WEBHOOKS}/{{webhook_id}}", "A webhook, with what it was not told yet and why.",
          {200: (JSON, ref("Webhook"))}, _OWN, (_WEBHOOK,)),
-    Call("delete", f"{_WEBHOOKS}/{{id}}", "Tell it nothing more.", {204: (JSON, {})}, _OWN, (_WEBHOOK,)),
-    Call("post", f"{_WEBHOOKS}/{{id}}/test", "Send it a message of the type `ping`.",
+    Call("delete", f"{_WEBHOOKS}/{{webhook_id}}", "Tell it nothing more.", {204: (JSON, {})}, _OWN, (_WEBHOOK,)),
+    Call("post", f"{_WEBHOOKS}/{{webhook_id}}/test", "Send it a message of the type `ping`.",
          {202: (JSON, {"type": "object", "properties": {"webhook_id": _TEXT}})}, _OWN, (_WEBHOOK,)),
-    Call("post", f"{_WEBHOOKS}/{{id}}/replay", "Tell it again what happened since a cursor or a moment, under the same "
+    Call("post", f"{_WEBHOOKS}/{{webhook_id}}/replay", "Tell it again what happened since a cursor or a moment, under the same "
          "message ids; one that was disabled is told again from there on.", {202: (JSON, ref("Webhook"))},
          (*_OWN, "malformed-request", "too-large", "invalid-subscription"), (_WEBHOOK,), _body("Replay")),
     Call("get", "/v1/push/key", "The key that a browser subscribes with (applicationServerKey).",
@@ -53,8 +53,8 @@ TOLD = (
          "endpoint again takes the place of the old one.", {201: (JSON, {"type": "object", "properties": {
              "id": _TEXT, "events": {"type": "array", "items": _TEXT}, "created_at": _TEXT}})}, _NEW, (),
          _body("NewPush")),
-    Call("delete", "/v1/push/subscriptions/{id}", "Tell it nothing more.", {204: (JSON, {})}, _OWN,
-         (path("id", "The subscription's id"),)),
+    Call("delete", "/v1/push/subscriptions/{subscription_id}", "Tell it nothing more.", {204: (JSON, {})}, _OWN,
+         (path("subscription_id", "The subscription's id"),)),
 )  # fmt: skip
 
 _MAYBE = {"type": ["string", "null"]}
