@@ -44,8 +44,8 @@ TOLD = (
     Call("delete", f"{_WEBHOOKS}/{{webhook_id}}", "Tell it nothing more.", {204: (JSON, {})}, _OWN, (_WEBHOOK,)),
     Call("post", f"{_WEBHOOKS}/{{webhook_id}}/test", "Send it a message of the type `ping`.",
          {202: (JSON, {"type": "object", "properties": {"webhook_id": _TEXT}})}, _OWN, (_WEBHOOK,)),
-    Call("post", f"{_WEBHOOKS}/{{webhook_id}}/replay", "Tell it again what happened since a cursor or a moment, under the same "
-         "message ids; one that was disabled is told again from there on.", {202: (JSON, ref("Webhook"))},
+    Call("post", f"{_WEBHOOKS}/{{webhook_id}}/replay", "Tell it again what happened since a cursor or a moment, under "
+         "the same message ids; one that was disabled is told again from there on.", {202: (JSON, ref("Webhook"))},
          (*_OWN, "malformed-request", "too-large", "invalid-subscription"), (_WEBHOOK,), _body("Replay")),
     Call("get", "/v1/push/key", "The key that a browser subscribes with (applicationServerKey).",
          {200: (JSON, {"type": "object", "properties": {"public_key": _TEXT}})}, _KEY),
