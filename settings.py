@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import importlib.util
+import ipaddress
 import json
 import os
 import socket
@@ -51,6 +52,7 @@ class Settings:
     photo_workers: int
     rate_limits: tuple[int, int]
     c2pa_trust: tuple[Path, ...] = ()
+    webhook_networks: tuple[str, ...] = ()
 
     @property
     def run(self) -> Path:
@@ -121,6 +123,7 @@ _KNOWN = {
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
     "CAPTURE_RATE_LIMITS": "how many lookups, and how many photos, one address may send a minute without a key: 120 20",
+    "CAPTURE_WEBHOOK_NETWORKS": "networks of your own that webhooks may go to, such as 10.1.0.0/16 192.168.7.5/32",
 }
 
 
@@ -163,6 +166,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
         rate_limits=_rate_limits(environ),
         c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
+        webhook_networks=_networks(environ),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -281,6 +285,14 @@ def _rate_limits(environ: Mapping[str, str]) -> tuple[int, int]:
     if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
         raise _wrong("CAPTURE_RATE_LIMITS", environ)
     return int(words[0]), int(words[1])
+
+
+def _networks(environ: Mapping[str, str]) -> tuple[str, ...]:
+    words = (environ.get("CAPTURE_WEBHOOK_NETWORKS") or "").split()
+    try:
+        return tuple(str(ipaddress.ip_network(word)) for word in words)
+    except ValueError:
+        raise _wrong("CAPTURE_WEBHOOK_NETWORKS", environ) from None
 
 
 def _whole(environ: Mapping[str, str], name: str, default: T, low: int, high: int) -> int | T:

@@ -16,13 +16,16 @@ from settings import Engines, SettingError, Settings, worker_name
 from store.bands import PostgresBands
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
+from store.changes import Changes
 from store.database import Database
+from store.deliveries import Deliveries
 from store.erasure import Erasures, Grave
 from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
 from store.local_features import LocalFeatures
 from store.log import LogRecords
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
+from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from ledger.checkpoint import CheckpointSigner
     from ledger.cosigning import Cosigning, Witness
     from ledger.signer import Signer
+    from notify.keys import NotifyKeys
     from provenance.certificates import LeafPolicy
     from provenance.keys import Identity, KeyFolder
     from provenance.timestamp import Authority
@@ -77,6 +81,27 @@ class Services:
     @cached_property
     def keys(self) -> ApiKeys:
         return ApiKeys(self.database)
+
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes(self.database)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self.database)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.database)
+
+    @cached_property
+    def notify_keys(self) -> "NotifyKeys":
+        """What seals subscriptions' secrets, and who sends push messages: made when they are first asked for."""
+        from ledger.keyfile import read_private, write_once
+        from notify.keys import NotifyKeys
+
+        settings = self.settings
+        return NotifyKeys(settings.keys / "notify", read_private, write_once, settings.public_url)
 
     @cached_property
     def log(self) -> LogRecords:
@@ -293,6 +318,9 @@ class Services:
             "points",
             "domains",
             "trust_verdicts",
+            "changes",
+            "subscriptions",
+            "deliveries",
         ]:
             self.__dict__.pop(name, None)
 

@@ -10,6 +10,7 @@ from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.captures import captures
 from capture_api.certificates import certificates
+from capture_api.feed import feed
 from capture_api.inspector import inspector
 from capture_api.log import log
 from capture_api.matches import matches
@@ -17,6 +18,7 @@ from capture_api.operations import operations
 from capture_api.proofs import proofs
 from capture_api.public import public
 from capture_api.strangers import Strangers
+from capture_api.subscriptions import subscriptions
 from capture_api.verify import verify
 from capture_api.watch import Watch
 from settings import MAX_UPLOAD_BYTES
@@ -34,10 +36,11 @@ def create_app(services: Services) -> Flask:
     app = Flask(__name__)
     app.request_class = UploadRequest
     app.extensions["capture"] = services
-    app.extensions["capture_watch"] = Watch(services.captures.newest_fact)
+    app.extensions["capture_watch"] = Watch(services.changes.newest)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    for blueprint in (captures, proofs, matches, verify, inspector, log, certificates, public, operations):
+    told = feed, subscriptions
+    for blueprint in (captures, proofs, matches, verify, inspector, log, certificates, public, operations, *told):
         app.register_blueprint(blueprint)
     # The API's own description says /v1; a client that was told no more than the host appends the paths to that.
     app.register_blueprint(bindings, url_prefix="/v1")

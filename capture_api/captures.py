@@ -1,11 +1,9 @@
 """/v1/captures: register a photo, see what became of it, take what was made of it."""
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, request
 
 from capture_api.auth import may_see, needs
 from capture_api.body import open_incoming, take_upload
@@ -14,13 +12,11 @@ from capture_api.registration import answer_registered, register_upload
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
 from pipeline.errors import Erased, Unavailable
-from pipeline.record import FACTS, Capture, Manifest, encode
+from pipeline.record import Capture, Manifest, encode
 
 captures = Blueprint("captures", __name__, url_prefix="/v1/captures")
 
 MAX_WAIT_S = 60  # of Prefer: wait; proxies cut longer answers off
-STREAM_S = 300  # an event stream holds a thread: the client comes back after this
-KEEP_ALIVE_S = 10  # phones' networks drop a silent connection
 
 
 @captures.post("")
@@ -48,17 +44,6 @@ def erase(capture_id: str) -> Response:
     """Erase the capture: nobody gets at it from here on, and its bytes are off the disk within seconds."""
     services().erasures.erase(own(capture_id, owner_only=True).id)
     return json_answer({"id": capture_id, "status": "erased"}, 202)
-
-
-@captures.get("/<capture_id>/events")
-@needs("capture", "review")
-def events(capture_id: str) -> Response:
-    """The capture's facts as server-sent events."""
-    own(capture_id)
-    # The stream outlives the request, but needs its caller: facts are told as the caller may see them.
-    answer = Response(stream_with_context(_events(capture_id)), mimetype="text/event-stream")
-    answer.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return answer
 
 
 @captures.get("/<capture_id>/fingerprint")
@@ -98,39 +83,6 @@ def _wait(capture: Capture, for_s: int) -> Capture:
         if capture.finished:
             break
     return capture
-
-
-def _events(capture_id: str) -> Iterator[str]:
-    sent, silent = 0, 0
-    statuses = {name: status for name, _, status in FACTS} | {"rejection": "rejected"}
-    for _ in watch().changes(STREAM_S):
-        try:
-            capture = services().captures.get(capture_id)
-        except Erased:
-            yield _event(sent + 1, "end", {"status": "erased"})
-            return
-        names = list(capture.facts)[sent:]
-        for name in names:
-            sent += 1
-            at_ms = round((capture.fact_times[name] - capture.created_at).total_seconds() * 1000)
-            fact = {
-                "name": name,
-                "status": statuses.get(name, capture.status),  # a time-stamp comes whenever it comes
-                "at_ms": at_ms,
-                "value": fact_json(capture.facts[name], capture_id),
-            }
-            yield _event(sent, "fact", fact)
-        if capture.finished:
-            yield _event(sent + 1, "end", {"status": capture.status})
-            return
-        silent = 0 if names else silent + 1
-        if silent >= KEEP_ALIVE_S:
-            silent = 0
-            yield ": keep-alive\n\n"
-
-
-def _event(number: int, kind: str, value: object) -> str:
-    return f"id: {number}\nevent: {kind}\ndata: {json.dumps(value)}\n\n"
 
 
 def own(capture_id: str, owner_only: bool = False) -> Capture:

@@ -10,6 +10,7 @@ from typing import Any
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
+from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.credentials import TrustVerdict
@@ -47,9 +48,6 @@ CALLS = (
     Call("delete", "/v1/captures/{id}",
          "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
          "keeps the entry's digest and gets a tombstone. Again: 410.", {202: (JSON, {"type": "object"})}, _OWN, (ID,)),
-    Call("get", "/v1/captures/{id}/events",
-         "Server-sent events: `fact` with {name, status, at_ms, value} for each fact, those that exist first; `end` "
-         "with {status} when there will be no more.", {200: ("text/event-stream", {"type": "string"})}, _OWN, (ID,)),
     Call("get", "/v1/captures/{id}/matches/{other}/evidence.png",
          "Both photos side by side, what they share outlined, what differs shaded: when you may see the capture, and "
          "the matched one is published or yours.", {200: ("image/png", BYTES)}, (*_OWN, "not-there-yet"),
@@ -82,6 +80,7 @@ CALLS = (
          {200: (JSON, ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
     *RESOLUTION,
+    *TOLD,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
          {200: ("text/plain", {"type": "string"})}, ("not-there-yet",), key=False),
     Call("get", "/log/checkpoint/witnessed", "The newest checkpoint that a witness cosigned.",
@@ -268,6 +267,7 @@ def _schemas() -> dict[str, Any]:
         "Evidence": _evidence(),
         "Verification": _verdict("verdict", credentials=facts["credentials"], dimensions=_schema(Dimensions)),
         **RESOLVED,
+        **TOLD_SCHEMAS,
         "Receipt": {"type": "object", "required": list(_RECEIPT)},
         "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
         "Problem": {

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.record import Leaf, Request, Rights, decode
+from store.changes import note_erasure
 from store.database import Database, as_moment, blobs_go, now_text
 from store.facts import as_json, remove_fingerprint, write_fact
 from store.fingerprints import IN_LIMIT
 from store.schema import (
     blob_uses,
     captures,
+    deliveries,
     erasures,
     facts,
     idempotency,
@@ -63,10 +65,11 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts):
+            for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             connection.execute(captures.update().where(mine).values(**_emptied(held)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))
+            note_erasure(connection, capture_id)
 
     def open(self, limit: int) -> list[str]:
         """Captures whose erasure is not complete, oldest first."""

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict
 from pipeline.record import FACT_TYPES, Asset, Fingerprint, Leaf, Manifest, Request, decode, encode
+from store.changes import note_changes
 from store.database import now_text
 from store.fingerprints import in_commit_order
 from store.schema import (
@@ -43,7 +44,9 @@ def write_fact(connection: Connection, capture_id: str, name: str, fact: Any) ->
         if held != value:
             raise Conflict(f"{capture_id} has the {name} {held}, which cannot become {value}")
         return False
-    connection.execute(facts.insert().values(capture_id=capture_id, name=name, value=value, created_at=now_text()))
+    now = now_text()
+    connection.execute(facts.insert().values(capture_id=capture_id, name=name, value=value, created_at=now))
+    note_changes(connection, name, now, captures.c.id == capture_id)
     name_blobs(connection, capture_id, fact)
     if name in _DERIVED:
         _DERIVED[name](connection, capture_id, fact)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pipeline.record import Rights, decode, encode
 from store.database import Database, now_text
 from store.schema import api_keys
+from store.subscriptions import end_subscriptions
 
 SCOPES = ("capture", "review", "admin")
 PREFIX = "cap_"  # lets secret scanners find a key that was committed by mistake
@@ -77,13 +78,14 @@ class ApiKeys:
             return [_record(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at))]
 
     def revoke(self, key_id: str) -> bool:
-        """Refuse a key from now on; False when there is none of this id."""
+        """Refuse a key from now on, and tell its webhooks and browsers nothing; False when there is none of this id."""
         with self._database.write() as connection:
             done = connection.execute(
                 api_keys.update()
                 .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
                 .values(revoked_at=now_text())
             )
+            end_subscriptions(connection, key_id)
         return bool(done.rowcount)
 
 

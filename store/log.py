@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.canonical import canonical_bytes
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import Anchor, encode
+from store.changes import FINAL, note_changes
 from store.database import Database, now_text
 from store.schema import captures, checkpoints, cosignatures, facts, log_leaves, log_tiles, transactions
 
@@ -138,7 +139,11 @@ class LogRecords:
         value, total = canonical_bytes(encode(anchor)).decode(), 0
         for start in range(end if first is None else first, end, ANCHOR_BATCH):
             with self._database.write() as connection:
-                total += _write_anchors(connection, start, min(start + ANCHOR_BATCH, end), value, since)
+                batch = start, min(start + ANCHOR_BATCH, end)
+                covered = _unanchored(log_leaves.c.capture_id).where(*_between(*batch))
+                name = FINAL if anchor.state == "final" else "anchor"
+                note_changes(connection, name, now_text(), captures.c.id.in_(covered))
+                total += _write_anchors(connection, *batch, value, since)
         return total
 
     def _newest(self) -> sa.Row[tuple[object, ...]] | None:
@@ -194,9 +199,9 @@ def _write_inclusions(connection: Connection, start: int, size: int, now: str) -
     # The canonical JSON of pipeline.record.Inclusion, made by the database: 10,000 at once, and none of them in Python.
     position = sa.cast(log_leaves.c.position, sa.String)
     value = sa.literal('{"index":') + position + sa.literal(f',"tree_size":{size}}}')
-    _write_facts(
-        connection, sa.select(log_leaves.c.capture_id, *_fact("inclusion", value, now)).where(*_between(start, size))
-    )
+    placed = sa.select(log_leaves.c.capture_id, *_fact("inclusion", value, now)).where(*_between(start, size))
+    note_changes(connection, "inclusion", now, captures.c.id.in_(placed.with_only_columns(log_leaves.c.capture_id)))
+    _write_facts(connection, placed)
 
 
 def _anchored_since(connection: Connection, anchor: Anchor) -> str:

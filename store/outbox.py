@@ -11,8 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import Conflict, Unavailable
 from pipeline.record import Anchor
+from store.changes import INCLUDED as SHOWN
+from store.changes import note_changes
 from store.database import Database, as_moment, as_text, now_text
-from store.schema import leases, transactions
+from store.schema import captures, leases, log_leaves, transactions
 
 SIGNED, SENT, INCLUDED, FINAL = "signed", "sent", "included", "final"
 REVERTED, REPLACED = "reverted", "replaced"
@@ -95,6 +97,7 @@ class Outbox:
         values = {"block": block, "block_hash": block_hash, "block_time": block_time, "gas": gas}
         with self._database.write() as connection:
             _settle(connection, hash, state=INCLUDED, included_at=now_text(), **values)
+            _note_included(connection, hash)
 
     def mark_reverted(self, hash: str) -> None:
         """A block holds it, and the contract refused it: its nonce is used, and nothing else came of it."""
@@ -236,6 +239,19 @@ def _settle(connection: Connection, hash: str, **values: Any) -> None:
     others = *_of(slot.chain_id, slot.sender), transactions.c.nonce == slot.nonce, ~mine
     connection.execute(transactions.update().where(mine).values(**values))
     connection.execute(transactions.update().where(*others).values(state=REPLACED))
+
+
+def _note_included(connection: Connection, hash: str) -> None:
+    """Whoever wants to be told is told before it is final; the embedded chain's facts are written at once."""
+    mine = connection.execute(sa.select(transactions).where(transactions.c.hash == hash)).one()
+    if mine.local:
+        return
+    before = sa.select(sa.func.coalesce(sa.func.max(transactions.c.size), 0)).where(
+        *_of(mine.chain_id, mine.sender), transactions.c.state.in_((INCLUDED, FINAL)), transactions.c.size < mine.size
+    )
+    covered = log_leaves.c.position >= before.scalar_subquery(), log_leaves.c.position < mine.size
+    ids = sa.select(log_leaves.c.capture_id).where(*covered)
+    note_changes(connection, SHOWN, now_text(), sa.and_(captures.c.id.in_(ids), captures.c.finished.is_(False)))
 
 
 def _of(chain_id: int, sender: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -251,3 +251,63 @@ leases = Table(
     Column("fence", BigInteger, nullable=False),
     Column("until_ms", BigInteger, nullable=False),
 )
+
+# What happened to captures, for those who want to be told. `name`: the fact's, or `included`, `final`, `erased`
+# (store/changes.py). `position`: on PostgreSQL the place in the order of commit, given afterwards.
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, index=True),
+    Column("owner", String(32), nullable=False),
+    Column("name", String(16), nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("position", BigInteger, unique=True),
+    sqlite_autoincrement=True,  # a number is never given out twice: cursors are in their order
+)
+Index("ix_changes_owner_number", changes.c.owner, changes.c.number)
+Index("ix_changes_owner_position", changes.c.owner, changes.c.position)
+Index("ix_changes_unplaced", changes.c.number, postgresql_where=changes.c.position.is_(None))
+
+# Who is told: an owner's webhooks, and the browsers that take push messages. `position`: of the last change that was
+# turned into deliveries. `secret` is encrypted (notify/seal.py).
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(8), nullable=False),  # webhook, push
+    Column("owner", String(32), nullable=False, index=True),
+    Column("key_id", String(32), ForeignKey("api_keys.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),  # space-separated
+    Column("secret", LargeBinary, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("failures", Integer, nullable=False, default=0),  # since the last success
+    Column("failing_since", String(27)),
+    Column("due_ms", BigInteger, nullable=False, default=0),
+    Column("problem", Text),
+    Column("delivered_at", String(27)),
+    Column("disabled_at", String(27)),
+    Column("lease_holder", String(64)),
+    Column("lease_until_ms", BigInteger, nullable=False, default=0),
+)
+
+# What is still to be delivered, or could not be: a row goes when the receiver has said that it has it.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("subscription_id", String(32), ForeignKey("subscriptions.id"), nullable=False),
+    Column("message_id", String(64), nullable=False, unique=True),
+    Column("position", BigInteger, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("capture_id", String(32), ForeignKey("captures.id"), index=True),  # none: a test
+    Column("happened_at", String(27), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("problem", Text),
+    Column("failed_at", String(27)),
+)
+Index("ix_deliveries_subscription_id_due_ms", deliveries.c.subscription_id, deliveries.c.due_ms)

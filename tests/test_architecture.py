@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOMAINS = {"fingerprint", "provenance", "ledger", "rights", "store"}
+DOMAINS = {"fingerprint", "provenance", "ledger", "notify", "rights", "store"}
 OURS = DOMAINS | {"pipeline", "settings", "wiring", "capture_api", "workers", "supervisor", "cli", "wsgi"}
 MAY_IMPORT = {
     "pipeline": set[str](),

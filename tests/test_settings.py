@@ -55,6 +55,7 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CAPTURE_PUBLIC_URL": "capture.example"}, "https://capture.example"),
         ({"CAPTURE_TSA_URL": "x"}, "RFC 3161"),
         ({"CAPTURE_LOG_ORIGIN": "https://x"}, "without scheme"),
+        ({"CAPTURE_WEBHOOK_NETWORKS": "10.0.0.1/8"}, "networks of your own"),
         ({"CAPTURE_RATE_LIMITS": "120"}, "how many lookups, and how many photos"),
         ({"CAPTURE_RATE_LIMITS": "120 -20"}, "how many lookups, and how many photos"),
         ({"CAPTURE_PHOTO_WORKERS": "0"}, "1 to 64"),

@@ -19,7 +19,7 @@ from pipeline.errors import Unavailable
 from settings import load_settings
 from store.bell import COMPARE_JOB, LEDGER, PHOTO_JOB, PHOTOS
 from wiring import Services
-from workers import erasure, metrics, stamping, trust
+from workers import erasure, metrics, stamping, telling, trust
 
 PRELOADED = (
     "fingerprint.decode",
@@ -105,9 +105,10 @@ def ledger(services: Services, name: str) -> None:
     ).work(logging_level="WARNING")  # fmt: skip
 
 
-def sweep(services: Services, _name: str) -> None:
+def sweep(services: Services, name: str) -> None:
     """Ring for whatever waits in the database, so that nothing depends on the queue keeping anything."""
     threading.Thread(target=stamping.Stamping(Services(services.settings)).run, name="stamping", daemon=True).start()
+    threading.Thread(target=telling.Telling(Services(services.settings), name).run, name="telling", daemon=True).start()
     due = dict.fromkeys(("chain", "uploads", "orphans", "trust"), 0.0)
     orphans, rejudging = erasure.Orphans(services), trust.Rejudging(services)
     while True:
