@@ -51,6 +51,7 @@ class Settings:
     photo_workers: int
     rate_limits: tuple[int, int]
     c2pa_trust: tuple[Path, ...] = ()
+    quotas: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def run(self) -> Path:
@@ -120,6 +121,8 @@ _KNOWN = {
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
+    "CAPTURE_QUOTAS": "an API key's bytes a day, captures an hour and uploads at once, 0 for no limit: "
+    "20000000000 2000 16",
     "CAPTURE_RATE_LIMITS": "how many lookups, and how many photos, one address may send a minute without a key: 120 20",
 }
 
@@ -163,6 +166,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
         rate_limits=_rate_limits(environ),
         c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
+        quotas=_quotas(environ),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -281,6 +285,14 @@ def _rate_limits(environ: Mapping[str, str]) -> tuple[int, int]:
     if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
         raise _wrong("CAPTURE_RATE_LIMITS", environ)
     return int(words[0]), int(words[1])
+
+
+def _quotas(environ: Mapping[str, str]) -> tuple[int, int, int]:
+    """Bytes a day, captures an hour, and uploads at once of one API key; 0 is no limit."""
+    words = (environ.get("CAPTURE_QUOTAS") or "20000000000 2000 16").split()
+    if len(words) != 3 or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in words):
+        raise _wrong("CAPTURE_QUOTAS", environ)
+    return int(words[0]), int(words[1]), int(words[2])
 
 
 def _whole(environ: Mapping[str, str], name: str, default: T, low: int, high: int) -> int | T:

@@ -35,12 +35,16 @@ TYPES: dict[str, tuple[int, str]] = {
     "wrong-method": (405, "This address does not take that method"),
     "erased": (410, "This capture was erased"),
     "conflict": (409, "This contradicts what is already known"),
+    "idempotency-key-in-use": (409, "A request with this Idempotency-Key is not answered yet"),
+    "too-late": (409, "It is too late to change what was asked"),
     "no-length": (411, "The length of the upload is needed"),
     "too-large": (413, "The upload is too large"),
     "query-too-long": (414, "The query is too long"),
     "wrong-media-type": (415, "This is not a kind of photo that Capture takes"),
     "rejected": (422, "The photo was refused"),
     "invalid-metadata": (422, "The metadata is not valid"),
+    "idempotency-key-reused": (422, "This Idempotency-Key stands for another request"),
+    "quota-exceeded": (429, "This key has used up what it may"),
     "too-many-requests": (429, "That was asked too often"),
     "internal": (500, "Something here is broken"),
     "unavailable": (503, "A part of the service is out of reach"),
@@ -68,7 +72,7 @@ def render(found: Problem) -> Response:
     answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
     if found.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="capture"'
-    if found.status == 429:
+    if "retry_after_s" in found.more:
         answer.headers["Retry-After"] = str(found.more["retry_after_s"])
     if found.status == 503:
         answer.headers["Retry-After"] = "2"
