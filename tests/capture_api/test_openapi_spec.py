@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
@@ -42,6 +43,28 @@ def known(service: Running) -> str:
 
 def _calls() -> list[Any]:
     return [pytest.param(call.method, call.path, id=f"{call.method} {call.path}") for call in CALLS]
+
+
+def _breakable() -> list[Any]:
+    """Those about which there is something that can be wrong: more than text in the path."""
+    plain = {(call.method, call.path) for call in CALLS if not call.body and not call.key
+             and all(parameter["schema"] == {"type": "string"} for parameter in call.parameters)}  # fmt: skip
+    return [call for call in _calls() if call.values[1] not in ENDLESS and call.values not in plain]
+
+
+@pytest.mark.parametrize(("method", "path"), _breakable())
+def test_questions_that_break_the_description_are_no_fault_of_ours(service: Running, method: str, path: str) -> None:
+    operation = schemathesis.openapi.from_dict(described())[path][method.upper()]
+
+    @QUESTIONS
+    @hypothesis.given(data=st.data())
+    def run(data: st.DataObject) -> None:
+        case = data.draw(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {service.key}"}
+        case.headers.pop("Prefer", None)
+        case.call_and_validate(base_url=service.base, checks=[not_a_server_error])
+
+    run()
 
 
 @pytest.mark.parametrize(("method", "path"), _calls())
