@@ -53,6 +53,7 @@ class Settings:
     rate_limits: tuple[int, int]
     c2pa_trust: tuple[Path, ...] = ()
     webhook_networks: tuple[str, ...] = ()
+    quotas: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def run(self) -> Path:
@@ -122,6 +123,8 @@ _KNOWN = {
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
+    "CAPTURE_QUOTAS": "an API key's bytes a day, captures an hour and uploads at once, 0 for no limit: "
+    "20000000000 2000 16",
     "CAPTURE_RATE_LIMITS": "how many lookups, and how many photos, one address may send a minute without a key: 120 20",
     "CAPTURE_WEBHOOK_NETWORKS": "networks of your own that webhooks may go to, such as 10.1.0.0/16 192.168.7.5/32",
 }
@@ -167,6 +170,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         rate_limits=_rate_limits(environ),
         c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
         webhook_networks=_networks(environ),
+        quotas=_quotas(environ),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -293,6 +297,14 @@ def _networks(environ: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(word)) for word in words)
     except ValueError:
         raise _wrong("CAPTURE_WEBHOOK_NETWORKS", environ) from None
+
+
+def _quotas(environ: Mapping[str, str]) -> tuple[int, int, int]:
+    """Bytes a day, captures an hour, and uploads at once of one API key; 0 is no limit."""
+    words = (environ.get("CAPTURE_QUOTAS") or "20000000000 2000 16").split()
+    if len(words) != 3 or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in words):
+        raise _wrong("CAPTURE_QUOTAS", environ)
+    return int(words[0]), int(words[1]), int(words[2])
 
 
 def _whole(environ: Mapping[str, str], name: str, default: T, low: int, high: int) -> int | T:

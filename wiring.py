@@ -13,6 +13,7 @@ from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Public, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
 from settings import Engines, SettingError, Settings, worker_name
+from store.amendments import Amendments
 from store.bands import PostgresBands
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
@@ -22,9 +23,11 @@ from store.deliveries import Deliveries
 from store.erasure import Erasures, Grave
 from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
+from store.known import Known, tags_under
 from store.local_features import LocalFeatures
 from store.log import LogRecords
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
+from store.quotas import Quotas
 from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from provenance.timestamp import Authority
     from provenance.trust import TrustLists
     from store.bell import Bell
+    from store.slots import Slots
 
 SEQUENCE_LIMIT = 10_000  # leaves in one transaction: about 0.2 s, while uploads wait to be written
 
@@ -72,7 +76,29 @@ class Services:
 
     @cached_property
     def erasures(self) -> Erasures:
-        return Erasures(self.database, lambda sha256: self.blobs.remove(sha256))
+        return Erasures(self.database, lambda sha256: self.blobs.remove(sha256), self._erased_tags)
+
+    @cached_property
+    def known(self) -> Known:
+        return Known(self.database, self._erased_tags)
+
+    @cached_property
+    def _erased_tags(self) -> Callable[[str, bytes], bytes]:
+        return tags_under(self.settings.keys / "erased.key")
+
+    @cached_property
+    def amendments(self) -> Amendments:
+        return Amendments(self.database)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        return Quotas(self.database)
+
+    @cached_property
+    def slots(self) -> "Slots":
+        from store.slots import Slots
+
+        return Slots(self.bell.connection)
 
     @cached_property
     def trust_verdicts(self) -> TrustVerdicts:
@@ -321,6 +347,10 @@ class Services:
             "changes",
             "subscriptions",
             "deliveries",
+            "known",
+            "amendments",
+            "quotas",
+            "slots",
         ]:
             self.__dict__.pop(name, None)
 

@@ -4,8 +4,9 @@ import time
 
 from flask import Flask, Response, g, request
 
+from capture_api import amending as amending  # its routes are the captures'
 from capture_api import files as files  # its routes are the captures'
-from capture_api import metrics, problems
+from capture_api import metrics, problems, quotas
 from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.captures import captures
@@ -59,6 +60,7 @@ def _finish(answer: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "none"
     metrics.REQUESTS.labels(route, answer.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
+    quotas.tell(answer)
     answer.headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY)
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "no-referrer")

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from flask import Request, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capture_api.problems import problem
 from fingerprint.sniff import sniff
 from pipeline.errors import Rejected
 from settings import MAX_UPLOAD_BYTES
+from store.amendments import MOST_HELD_S
 from store.blobs import CHUNK_BYTES, BlobStore, Incoming
 
 MAX_METADATA_BYTES = 64 * 1024
@@ -28,13 +29,17 @@ _DECLARABLE = (*TYPES, "image/jpg", "image/dng")
 
 
 class Metadata(BaseModel):
-    """What may accompany a photo. `rights` is read by rights/terms.py, which knows the fields."""
+    """What may accompany a photo. `rights` is read by rights/terms.py, which knows the fields.
+
+    `hold_s`: nobody works on it for so long, unless a PATCH ends that, so that more can be said about it.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     rights: dict[str, Any] | None = None
     keep_location: bool = False
     published: bool = True
+    hold_s: int = Field(default=0, ge=0, le=MOST_HELD_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +167,14 @@ def _metadata(text: str | None) -> Metadata:
     try:
         return Metadata.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "metadata"
-        raise problem("invalid-metadata", f"{place}: {first['msg']}. The fields are listed at /docs.") from None
+        raise invalid(error, "metadata") from None
+
+
+def invalid(error: ValidationError, whole: str) -> Exception:
+    """The problem of JSON that is not as described: the first place that is wrong."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or whole
+    return problem("invalid-metadata", f"{place}: {first['msg']}. The fields are listed at /docs.")
 
 
 _DIGEST = re.compile(r"^(sha-256|sha-512)=:([A-Za-z0-9+/=]+):$")
@@ -192,4 +202,5 @@ def _check_digest(sha256: bytes, declared: str) -> None:
 
 def request_digest(sha256: bytes, metadata: Metadata) -> bytes:
     """What an Idempotency-Key stands for: these bytes with this metadata."""
-    return hashlib.sha256(sha256 + metadata.model_dump_json().encode()).digest()
+    # Without the hold, which is no part of what will stand.
+    return hashlib.sha256(sha256 + metadata.model_dump_json(exclude={"hold_s"}).encode()).digest()

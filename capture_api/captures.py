@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
-from capture_api.auth import may_see, needs
+from capture_api.auth import caller, may_see, needs
 from capture_api.body import open_incoming, take_upload
 from capture_api.problems import gone, problem
+from capture_api.quotas import admit, uploading
 from capture_api.registration import answer_registered, register_upload
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
@@ -24,7 +25,8 @@ MAX_WAIT_S = 60  # of Prefer: wait; proxies cut longer answers off
 def register() -> Response:
     """Register a photo."""
     wait_s, idempotency_key = _wait_s(), _idempotency_key()
-    with open_incoming(services().blobs) as incoming:
+    admit(caller(), request.content_length)
+    with uploading(caller(), idempotency_key), open_incoming(services().blobs) as incoming:
         registered = register_upload(take_upload(incoming), idempotency_key)
     if wait_s:
         registered = replace(registered, capture=_wait(registered.capture, wait_s))
@@ -142,6 +144,8 @@ def _wait_s() -> int:
 
 def _idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
+    if key and len(key) > 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]  # the draft writes it as a structured field, most clients as it is: both are the same key
     if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
         raise problem("malformed-request", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
     return key

@@ -10,6 +10,7 @@ from typing import Any
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
+from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
@@ -38,12 +39,15 @@ CALLS = (
     Call("post", "/v1/captures",
          f"Register a photo of at most {MAX_UPLOAD_BYTES // 1_000_000} MB. 202: taken, and durable. 201: with Prefer: "
          "wait=N, anchored within N seconds. 200: this owner registered these bytes before.",
-         {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE}, (*_UPLOAD_PROBLEMS, "conflict", "invalid-metadata"),
+         {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE},
+         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, "conflict", "invalid-metadata"),
          (header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
-          header("Idempotency-Key", "1 to 255 characters of your choice: a repeat gives the first capture"),
+          header("Idempotency-Key",
+                 "1 to 255 characters of your choice: a repeat within 24 hours gives the first capture"),
           header("Capture-Metadata", f"The metadata as JSON (ASCII, at most {MAX_METADATA_BYTES} bytes), "
                   "when the body is the photo itself"), _DIGEST),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": JSON}}}}),
+    *PLAIN,
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("delete", "/v1/captures/{id}",
          "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
@@ -268,6 +272,7 @@ def _schemas() -> dict[str, Any]:
         "Verification": _verdict("verdict", credentials=facts["credentials"], dimensions=_schema(Dimensions)),
         **RESOLVED,
         **TOLD_SCHEMAS,
+        **PLAIN_SCHEMAS,
         "Receipt": {"type": "object", "required": list(_RECEIPT)},
         "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
         "Problem": {

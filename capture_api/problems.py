@@ -36,6 +36,8 @@ TYPES: dict[str, tuple[int, str]] = {
     "erased": (410, "This capture was erased"),
     "conflict": (409, "This contradicts what is already known"),
     "too-many-subscriptions": (409, "There are as many webhooks or browsers as one owner may have"),
+    "idempotency-key-in-use": (409, "A request with this Idempotency-Key is not answered yet"),
+    "too-late": (409, "It is too late to change what was asked"),
     "no-length": (411, "The length of the upload is needed"),
     "too-large": (413, "The upload is too large"),
     "query-too-long": (414, "The query is too long"),
@@ -43,6 +45,8 @@ TYPES: dict[str, tuple[int, str]] = {
     "rejected": (422, "The photo was refused"),
     "invalid-metadata": (422, "The metadata is not valid"),
     "invalid-subscription": (422, "The webhook or push subscription cannot be made as asked"),
+    "idempotency-key-reused": (422, "This Idempotency-Key stands for another request"),
+    "quota-exceeded": (429, "This key has used up what it may"),
     "too-many-requests": (429, "That was asked too often"),
     "internal": (500, "Something here is broken"),
     "unavailable": (503, "A part of the service is out of reach"),
@@ -70,7 +74,7 @@ def render(found: Problem) -> Response:
     answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
     if found.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="capture"'
-    if found.status == 429:
+    if "retry_after_s" in found.more:
         answer.headers["Retry-After"] = str(found.more["retry_after_s"])
     if found.status == 503:
         answer.headers["Retry-After"] = "2"

@@ -10,11 +10,14 @@ from capture_api import metrics
 from capture_api.auth import caller
 from capture_api.body import Upload, request_digest
 from capture_api.problems import problem, render
+from capture_api.quotas import charge_of, over_quota
 from capture_api.render import capture_json, json_answer
 from capture_api.services import services
 from pipeline.errors import Rejected
 from pipeline.record import Asset, Capture, Request, Rights
 from rights.terms import parse_rights
+from store.idempotency import KeyReused
+from store.quotas import OverQuota
 
 OTHER_WISHES = "You registered this photo before: the rights and settings that you stated then still stand."
 
@@ -31,8 +34,18 @@ class Registered:
 def register_upload(upload: Upload, idempotency_key: str | None = None) -> Registered:
     """Keep the bytes and commit the capture, durably; the same bytes of the same owner give the older capture.
 
-    Raises Problem for rights that cannot be, and Conflict when the Idempotency-Key stood for another request.
+    Raises Problem for rights that cannot be, for an Idempotency-Key that stands for another request, and when the key
+    has used up what it may.
     """
+    try:
+        return _register(upload, idempotency_key)
+    except KeyReused as reused:
+        raise problem("idempotency-key-reused", f"{reused}.") from None
+    except OverQuota as over:
+        raise over_quota(over) from None
+
+
+def _register(upload: Upload, idempotency_key: str | None) -> Registered:
     key, records = caller(), services().captures
     asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
     digest = request_digest(upload.incoming.sha256, upload.metadata)
@@ -42,9 +55,12 @@ def register_upload(upload: Upload, idempotency_key: str | None = None) -> Regis
     asset = Asset(kept.sha256, upload.media_type, kept.size)
     new_id = b32encode(secrets.token_bytes(15)).decode().lower()
     idempotency = (idempotency_key, digest) if idempotency_key else None
-    capture_id = records.register(new_id, key.owner, key.owner_address, asked, asset, idempotency)
+    capture_id = records.register(
+        new_id, key.owner, key.owner_address, asked, asset, idempotency, charge_of(key), upload.metadata.hold_s
+    )
     if capture_id == new_id:
-        services().bell.photo(capture_id)
+        if not upload.metadata.hold_s:
+            services().bell.photo(capture_id)
         metrics.REGISTERED.inc()
         metrics.UPLOADED_BYTES.inc(kept.size)
     capture = records.get(capture_id)

@@ -52,6 +52,20 @@ def keys_list() -> None:
         click.echo("\n".join(["", "Certificates that sign photos:", *lines(services.claim_keys())]))
 
 
+@keys.command("limit")
+@click.argument("key_id")
+@click.option("--bytes-a-day", type=click.IntRange(0), help="Bytes of new captures in a day (UTC).")
+@click.option("--captures-an-hour", type=click.IntRange(0), help="New captures in an hour.")
+@click.option("--uploads", type=click.IntRange(0), help="Uploads at once.")
+@explained
+def keys_limit(key_id: str, **limits: int | None) -> None:
+    """Set what an API key may use: 0 is no limit, and what is left out is as CAPTURE_QUOTAS has it."""
+    if not services_here().keys.limit(key_id, **limits):
+        raise click.ClickException(f"no key has the id {key_id}; `capture keys list` shows them")
+    said = ", ".join(f"{name.replace('_', ' ')} {most}" for name, most in limits.items() if most is not None)
+    click.echo(f"{key_id}: {said or 'as CAPTURE_QUOTAS has it'}")
+
+
 @keys.command("rotate")
 @explained
 def keys_rotate() -> None:

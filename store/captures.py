@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from pipeline.errors import Conflict, Erased, Unavailable
+from pipeline.errors import Erased, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
 from store.database import Database, as_moment, blobs_stay, now_text
 from store.erasure import is_erased
 from store.facts import as_json, blobs_of, name_blobs, write_fact
+from store.idempotency import idempotent, keep_key
 from store.outbox import anchor_at, newest_size
-from store.schema import captures, erasures, facts, idempotency, unstamped
+from store.quotas import Charge, spend
+from store.schema import captures, erasures, facts, unstamped
 
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
@@ -35,33 +37,36 @@ class CaptureRecords:
 
     def register(
         self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
-        idempotency: tuple[str, bytes] | None = None,
+        idempotency: tuple[str, bytes] | None = None, charge: Charge | None = None, hold_s: int = 0,
     ) -> str:  # fmt: skip
         """Commit a new capture with its `asset` fact; bytes this owner registered before give the older id.
 
-        `idempotency` (the client's key, and the digest of what it asked) is committed with it. Raises Conflict when
-        the key stands for another request; nothing is registered then.
+        `idempotency` (the client's key, and the digest of what it asked) is committed with it, and so is what a new
+        capture uses of the API key's quota (`charge`). No worker takes it up for `hold_s`. Raises KeyReused when the
+        key stands for another request, and OverQuota; nothing is registered then.
         """
         try:
             with self._database.write() as connection:
-                if idempotency and (known := _known(connection, owner, *idempotency)):
+                if idempotency and (known := idempotent(connection, owner, *idempotency)):
                     return known
                 found = _of(connection, owner, asset.sha256)
                 if found is None:
-                    _insert(connection, capture_id, owner, owner_address, request, asset)
+                    _insert(connection, capture_id, owner, owner_address, request, asset, hold_s * 1000)
+                    if charge:
+                        spend(connection, charge, asset.size)
                     self._check_blobs(connection, asset)
                     found = capture_id
                 if idempotency:
-                    _remember(connection, owner, *idempotency, found)
+                    keep_key(connection, owner, *idempotency, found)
             return found
         except IntegrityError:
             # On a database that lets two begin at once, the other was quicker: now it is found.
-            return self.register(capture_id, owner, owner_address, request, asset, idempotency)
+            return self.register(capture_id, owner, owner_address, request, asset, idempotency, charge, hold_s)
 
     def idempotent(self, owner: str, key: str, request_digest: bytes) -> str | None:
-        """The capture that this Idempotency-Key stands for, or None. Raises Conflict when it stood for another."""
+        """The capture that this Idempotency-Key stands for, or None. Raises KeyReused when it stands for another."""
         with self._database.read() as connection:
-            return _known(connection, owner, key, request_digest)
+            return idempotent(connection, owner, key, request_digest)
 
     def get(self, capture_id: str) -> Capture:
         """The capture with all its facts. Raises LookupError, and Erased (also one) when its owner had it erased.
@@ -130,7 +135,7 @@ class CaptureRecords:
 
     def lease(self, capture_id: str, holder: str) -> str | None:
         """Take the capture to work on it: a token, or None while another holds it or nothing is left to do."""
-        token, now = f"{holder}:{secrets.token_hex(8)}", _now_ms()
+        token, now = f"{holder}:{secrets.token_hex(8)}", now_ms()
         with self._database.write() as connection:
             taken = connection.execute(
                 captures.update()
@@ -143,7 +148,7 @@ class CaptureRecords:
         """Give the capture back; the sweeper rings for it in `retry_in_s`."""
         self._update(
             captures.c.id == capture_id, captures.c.lease_token == token,
-            lease_token=None, lease_until_ms=0, ring_at_ms=_now_ms() + retry_in_s * 1000,
+            lease_token=None, lease_until_ms=0, ring_at_ms=now_ms() + retry_in_s * 1000,
         )  # fmt: skip
 
     def release_all(self, holder: str) -> int:
@@ -177,7 +182,7 @@ class CaptureRecords:
 
         They are taken off this list for `RING_AGAIN_MS`: a long queue is not made longer at every sweep.
         """
-        now = _now_ms()
+        now = now_ms()
         sealed = sa.exists().where(facts.c.capture_id == captures.c.id, facts.c.name == "leaf")
         query = sa.select(captures.c.id).where(*_OPEN, captures.c.ring_at_ms <= now - overdue_ms, ~sealed)
         with self._database.read() as connection:
@@ -215,33 +220,22 @@ def _show_inclusion(connection: Connection, known: dict[str, Any], times: dict[s
         known["anchor"], times["anchor"] = found
 
 
-def _known(connection: Connection, owner: str, key: str, request_digest: bytes) -> str | None:
-    query = sa.select(idempotency.c.request_digest, idempotency.c.capture_id)
-    row = connection.execute(query.where(idempotency.c.owner == owner, idempotency.c.key == key)).first()
-    if row is None:
-        return None
-    if bytes(row.request_digest) != request_digest:
-        raise Conflict("this Idempotency-Key was used for another photo or other metadata: choose a new key")
-    return str(row.capture_id)
-
-
-def _remember(connection: Connection, owner: str, key: str, request_digest: bytes, capture_id: str) -> None:
-    values = {"owner": owner, "key": key, "request_digest": request_digest, "capture_id": capture_id}
-    connection.execute(idempotency.insert().values(created_at=now_text(), **values))
-
-
 def _of(connection: Connection, owner: str, sha256: bytes) -> str | None:
     query = sa.select(captures.c.id).where(captures.c.owner == owner, captures.c.sha256 == sha256)
     return connection.execute(query).scalar()
 
 
 def _insert(
-    connection: Connection, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset
-) -> None:
+    connection: Connection, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
+    hold_ms: int,
+) -> None:  # fmt: skip
+    # Held: the lease is nobody's until then, and the sweeper rings when it ends.
+    ring_at_ms = now_ms() + (hold_ms or RING_AGAIN_MS)
+    lease_until_ms = ring_at_ms if hold_ms else 0
     connection.execute(
         captures.insert().values(
             id=capture_id, owner=owner, owner_address=owner_address, sha256=asset.sha256, created_at=now_text(),
-            request=as_json(request), finished=False, ring_at_ms=_now_ms() + RING_AGAIN_MS,
+            request=as_json(request), finished=False, ring_at_ms=ring_at_ms, lease_until_ms=lease_until_ms,
         )
     )  # fmt: skip
     write_fact(connection, capture_id, "asset", asset)
@@ -250,7 +244,7 @@ def _insert(
 def _renew(connection: Connection, capture_id: str, token: str) -> None:
     # Without this, a worker that was slow beyond its lease would sign a second manifest beside its successor's.
     mine = captures.update().where(captures.c.id == capture_id, captures.c.lease_token == token)
-    if not connection.execute(mine.values(**_until(_now_ms() + LEASE_MS))).rowcount:
+    if not connection.execute(mine.values(**_until(now_ms() + LEASE_MS))).rowcount:
         raise Unavailable(f"the lease on {capture_id}, which another worker took over")
 
 
@@ -261,7 +255,8 @@ def _until(moment_ms: int) -> dict[str, int]:
     return {"lease_until_ms": moment_ms, "ring_at_ms": moment_ms}
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The time as leases count it."""
     return int(time.time() * 1000)
 
 

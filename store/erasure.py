@@ -17,6 +17,7 @@ from store.changes import note_erasure
 from store.database import Database, as_moment, blobs_go, now_text
 from store.facts import as_json, remove_fingerprint, write_fact
 from store.fingerprints import IN_LIMIT
+from store.known import remember
 from store.schema import (
     blob_uses,
     captures,
@@ -44,11 +45,17 @@ class Grave:
 
 
 class Erasures:
-    """The tables `erasures`, `blob_uses` and `removed_fingerprints`. `remove_blob` is the blob store's."""
+    """The tables `erasures`, `blob_uses` and `removed_fingerprints`. `remove_blob` is the blob store's.
 
-    def __init__(self, database: Database, remove_blob: Callable[[bytes], None]) -> None:
+    `tag_of`: the keyed digest of an owner and an upload's digest by which a repeat is recognised (store/known.py).
+    """
+
+    def __init__(
+        self, database: Database, remove_blob: Callable[[bytes], None], tag_of: Callable[[str, bytes], bytes]
+    ) -> None:
         self._database = database
         self._remove_blob = remove_blob
+        self._tag_of = tag_of
 
     def erase(self, capture_id: str) -> None:
         """Commit the wish, and with it the end of all facts and of whatever was derived from them. Again is fine.
@@ -58,7 +65,7 @@ class Erasures:
         """
         mine = captures.c.id == capture_id
         with self._database.write() as connection:
-            held = connection.execute(sa.select(captures.c.request).where(mine).with_for_update()).scalar()
+            held = connection.execute(sa.select(captures).where(mine).with_for_update()).first()
             if held is None:
                 raise LookupError(f"no capture {capture_id}")
             done = sa.select(erasures.c.number).where(erasures.c.capture_id == capture_id)
@@ -67,7 +74,8 @@ class Erasures:
             remove_fingerprint(connection, capture_id)
             for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
-            connection.execute(captures.update().where(mine).values(**_emptied(held)))
+            connection.execute(captures.update().where(mine).values(**_emptied(held.request)))
+            remember(connection, self._tag_of(held.owner, bytes(held.sha256)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))
             note_erasure(connection, capture_id)
 

@@ -29,6 +29,7 @@ class ApiKey:
     scopes: frozenset[str]
     rights: Rights
     revoked: bool
+    own_limits: tuple[int | None, int | None, int | None] = (None, None, None)  # in the order of store.quotas.Limits
 
 
 class ApiKeys:
@@ -88,6 +89,16 @@ class ApiKeys:
             end_subscriptions(connection, key_id)
         return bool(done.rowcount)
 
+    def limit(self, key_id: str, **limits: int | None) -> bool:
+        """Set what a key may use (`bytes_a_day`, `captures_an_hour`, `uploads`); 0 is no limit, None the setting's.
+
+        False when there is none of this id.
+        """
+        values = {f"limit_{name}": most for name, most in limits.items()}
+        with self._database.write() as connection:
+            done = connection.execute(api_keys.update().where(api_keys.c.id == key_id).values(**values))
+        return bool(done.rowcount)
+
 
 def _digest(key: str) -> bytes:
     # A key is 256 random bits: a plain digest cannot be guessed, a slow one would only slow every request.
@@ -103,4 +114,5 @@ def _record(row: sa.Row[tuple[object, ...]]) -> ApiKey:
         scopes=frozenset(row.scopes.split()),
         rights=decode(Rights, json.loads(row.rights)),
         revoked=row.revoked_at is not None,
+        own_limits=(row.limit_bytes_a_day, row.limit_captures_an_hour, row.limit_uploads),
     )

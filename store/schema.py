@@ -71,7 +71,7 @@ idempotency = Table(
     Column("key", String(255), primary_key=True),
     Column("request_digest", LargeBinary(32), nullable=False),
     Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False),
-    Column("created_at", String(27), nullable=False),
+    Column("created_at", String(27), nullable=False, index=True),  # a key is kept for a day
 )
 
 api_keys = Table(
@@ -86,6 +86,10 @@ api_keys = Table(
     Column("rights", Text, nullable=False),  # defaults for uploads with this key
     Column("created_at", String(27), nullable=False),
     Column("revoked_at", String(27)),
+    # What the operator set for this key; empty is what the settings say, 0 is no limit.
+    Column("limit_bytes_a_day", BigInteger),
+    Column("limit_captures_an_hour", BigInteger),
+    Column("limit_uploads", BigInteger),
 )
 
 # Rows derived from the `fingerprint` fact, in the order of commit: what fingerprint/index.py maps into memory.
@@ -311,3 +315,15 @@ deliveries = Table(
     Column("failed_at", String(27)),
 )
 Index("ix_deliveries_subscription_id_due_ms", deliveries.c.subscription_id, deliveries.c.due_ms)
+# What owners had erased, as a keyed digest that tells nothing to whoever has not the key file (docs/why-018).
+erased_digests = Table("erased_digests", metadata, Column("tag", LargeBinary(32), primary_key=True))
+
+# What a key used up in the day (bytes) or the hour (captures) that it used last.
+quota_use = Table(
+    "quota_use",
+    metadata,
+    Column("key_id", String(32), ForeignKey("api_keys.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("period", String(13), nullable=False),  # the beginning of an RFC 3339 time: its text order is time order
+    Column("used", BigInteger, nullable=False),
+)

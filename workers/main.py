@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 from pipeline.errors import Unavailable
 from settings import load_settings
 from store.bell import COMPARE_JOB, LEDGER, PHOTO_JOB, PHOTOS
+from store.idempotency import forget_keys
 from wiring import Services
 from workers import erasure, metrics, stamping, telling, trust
 
@@ -122,6 +123,7 @@ def sweep(services: Services, name: str) -> None:
                 due["chain"] = now + CHAIN_CHECK_S
             if now > due["uploads"]:
                 services.blobs.discard_stale(STALE_UPLOAD_S)
+                forget_keys(services.database)
                 due["uploads"] = now + STALE_UPLOAD_S / 4
             if now > due["orphans"]:
                 orphans.collect()

@@ -28,6 +28,7 @@ from store import captures as module
 from store import schema
 from store.captures import CaptureRecords
 from store.database import Database, now_text
+from store.idempotency import KeyReused
 
 ASSET = Asset(bytes(32), "image/jpeg", 7)
 CREDENTIALS = Credentials("none", "none", None, None, None, 0, None, None)
@@ -162,7 +163,7 @@ def test_an_idempotency_key_is_committed_with_the_capture(records: CaptureRecord
     assert register("a", "o", bytes(20), REQUEST, ASSET, ("k", b"1" * 32)) == "a"
     assert register("b", "o", bytes(20), REQUEST, ASSET, ("k", b"1" * 32)) == "a"
     other = Asset(b"x" * 32, "image/jpeg", 7)
-    with pytest.raises(Conflict, match="new key"):
+    with pytest.raises(KeyReused, match="new key"):
         register("c", "o", bytes(20), REQUEST, other, ("k", b"2" * 32))
     with pytest.raises(LookupError):
         records.get("c")

@@ -31,6 +31,7 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.erasure import Erasures, Grave
 from store.log import LogRecords
+from tests.store.tags import tag_of
 from tests.traces import contents
 
 REQUEST = Request(Rights(creator="Ada Lovelace"), published=True)
@@ -45,7 +46,7 @@ class World:
         self.database = Database(url or f"sqlite:///{folder}/c.db")
         self.blobs = BlobStore((folder / "blobs").as_uri())
         self.captures = CaptureRecords(self.database, self.blobs.has)
-        self.erasures = Erasures(self.database, self.blobs.remove)
+        self.erasures = Erasures(self.database, self.blobs.remove, tag_of)
 
     def register(self, name: str, content: bytes = b"", owner: str = "o", key: str | None = None) -> Asset:
         kept = self.blobs.put(content or name.encode() * 9)
@@ -301,7 +302,7 @@ def test_a_store_that_is_away_keeps_the_erasure_open(world: World) -> None:
         raise Unavailable("the blob store is away")
 
     with pytest.raises(Unavailable):
-        Erasures(world.database, away).remove_blobs("a")
+        Erasures(world.database, away, tag_of).remove_blobs("a")
     assert world.rows("blob_uses") == 1
     assert world.blobs.has(asset.sha256)
     world.finish("a")

@@ -13,6 +13,7 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.erasure import Erasures
 from store.published import PublishedManifests
+from tests.store.tags import tag_of
 
 MANIFEST = Manifest(bytes(32), 1, "urn:c2pa:1", bytes(32), 1, "image/jpeg", "us", "trusted", bytes(32))
 
@@ -42,7 +43,7 @@ def test_published_captures_are_there_as_soon_as_they_are_signed_and_others_neve
 def test_erased_and_refused_captures_leave(database: Database) -> None:
     sign(database, "a")
     sign(database, "b")
-    Erasures(database, lambda sha256: None).erase("a")
+    Erasures(database, lambda sha256: None, tag_of).erase("a")
     CaptureRecords(database).put("b", "rejection", Rejection("seal", "broken"))
     assert PublishedManifests(database).labels(["a", "b"]) == {}
 
