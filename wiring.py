@@ -24,6 +24,7 @@ from store.local_features import LocalFeatures
 from store.log import LogRecords
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
 from store.trust import TrustVerdicts
+from store.uploads import UploadStore
 
 if TYPE_CHECKING:
     from fingerprint.band_index import BandIndex
@@ -60,6 +61,10 @@ class Services:
     @cached_property
     def blobs(self) -> BlobStore:
         return BlobStore(self.settings.blobs_url)
+
+    @cached_property
+    def uploads(self) -> UploadStore:
+        return UploadStore(self.database, self.settings.home / "uploads")
 
     @cached_property
     def captures(self) -> CaptureRecords:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, request, stream_with_context
 
+from capture_api import resumable
 from capture_api.auth import may_see, needs
 from capture_api.body import open_incoming, take_upload
 from capture_api.problems import gone, problem
@@ -26,7 +27,9 @@ KEEP_ALIVE_S = 10  # phones' networks drop a silent connection
 @captures.post("")
 @needs("capture")
 def register() -> Response:
-    """Register a photo."""
+    """Register a photo, or begin to, in the IETF's dialect of resumable uploads."""
+    if resumable.is_spoken():
+        return resumable.create()
     wait_s, idempotency_key = _wait_s(), _idempotency_key()
     with open_incoming(services().blobs) as incoming:
         registered = register_upload(take_upload(incoming), idempotency_key)

@@ -251,3 +251,18 @@ leases = Table(
     Column("fence", BigInteger, nullable=False),
     Column("until_ms", BigInteger, nullable=False),
 )
+
+# Uploads that come in pieces (store/uploads.py); their bytes are files. `writer`: who may append.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(32), nullable=False, index=True),
+    Column("length", BigInteger),
+    Column("offset", BigInteger, nullable=False),  # what is on the disk for good
+    Column("metadata", Text, nullable=False),
+    Column("partial", Boolean, nullable=False),
+    Column("writer", String(16)),
+    Column("expires_at", String(27), nullable=False, index=True),
+    Column("capture_id", String(32)),
+)

@@ -121,6 +121,7 @@ def sweep(services: Services, _name: str) -> None:
                 due["chain"] = now + CHAIN_CHECK_S
             if now > due["uploads"]:
                 services.blobs.discard_stale(STALE_UPLOAD_S)
+                services.uploads.remove_expired()
                 due["uploads"] = now + STALE_UPLOAD_S / 4
             if now > due["orphans"]:
                 orphans.collect()
