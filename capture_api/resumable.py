@@ -75,7 +75,7 @@ def _append(upload: PartialUpload, offset: int, complete: bool, version: int, cr
     upload = append(upload, offset)
     if complete and upload.length is None:  # its length was not told before, and the body has ended
         upload = store().set_length(upload, upload.offset)
-    if complete and upload.whole:
+    if upload.whole:  # of a length that was told before: nothing more can come, whatever the piece says of itself
         return _say(answer_finished(upload), upload, version)
     answer = Response(status=201 if created else 204)
     if created:
