@@ -10,6 +10,7 @@ from typing import Any
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
+from capture_api.openapi_uploads import UPLOADS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.credentials import TrustVerdict
@@ -82,6 +83,7 @@ CALLS = (
          {200: (JSON, ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
     *RESOLUTION,
+    *UPLOADS,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
          {200: ("text/plain", {"type": "string"})}, ("not-there-yet",), key=False),
     Call("get", "/log/checkpoint/witnessed", "The newest checkpoint that a witness cosigned.",
