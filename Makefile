@@ -39,10 +39,14 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	  PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null && touch $@; \
 	fi
 
-# A test waits for processes and blocks most of its time: four files at once take two cores.
+# A test waits for processes and blocks most of its time: three files at once take two cores.
 ## make test       every test
-test: setup-dev
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+test: setup-dev tests/tus/node_modules/.ready
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+tests/tus/node_modules/.ready: tests/tus/package.json tests/tus/package-lock.json .venv/.ready
+	@cd tests/tus && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null
+	@touch $@
 
 ## make test-interop  two more C2PA readers, for node, judge what we sign (60 MB from npm)
 test-interop: setup-dev tests/interop/node_modules/.ready

@@ -30,6 +30,7 @@ from store.published import PublishedBands, PublishedFeatures, PublishedManifest
 from store.quotas import Quotas
 from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
+from store.uploads import UploadStore
 
 if TYPE_CHECKING:
     from fingerprint.band_index import BandIndex
@@ -68,6 +69,10 @@ class Services:
     @cached_property
     def blobs(self) -> BlobStore:
         return BlobStore(self.settings.blobs_url)
+
+    @cached_property
+    def uploads(self) -> UploadStore:
+        return UploadStore(self.database, self.settings.home / "uploads")
 
     @cached_property
     def captures(self) -> CaptureRecords:

@@ -16,10 +16,12 @@ from capture_api.inspector import inspector
 from capture_api.log import log
 from capture_api.matches import matches
 from capture_api.operations import operations
+from capture_api.override import MethodOverride
 from capture_api.proofs import proofs
 from capture_api.public import public
 from capture_api.strangers import Strangers
 from capture_api.subscriptions import subscriptions
+from capture_api.uploads import uploads
 from capture_api.verify import verify
 from capture_api.watch import Watch
 from settings import MAX_UPLOAD_BYTES
@@ -41,13 +43,15 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
     told = feed, subscriptions
-    for blueprint in (captures, proofs, matches, verify, inspector, log, certificates, public, operations, *told):
+    known = captures, uploads, proofs, matches, verify, inspector, log, certificates, public, operations
+    for blueprint in (*known, *told):
         app.register_blueprint(blueprint)
     # The API's own description says /v1; a client that was told no more than the host appends the paths to that.
     app.register_blueprint(bindings, url_prefix="/v1")
     app.register_blueprint(bindings, name="bindings_of_the_host")
     problems.install(app)
     app.before_request(_start)
+    app.wsgi_app = MethodOverride(app.wsgi_app)  # type: ignore[method-assign]
     app.after_request(_finish)
     return app
 

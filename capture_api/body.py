@@ -59,11 +59,11 @@ def take_upload(incoming: Incoming) -> Upload:
         source, metadata = _multipart()
     elif declared in _DECLARABLE:
         _check_length(MAX_UPLOAD_BYTES)
-        source, metadata = request.stream, _ascii(request.headers.get("Capture-Metadata"))
+        source, metadata = request.stream, ascii_metadata()
     else:
         raise problem("wrong-media-type", f"The Content-Type is {declared or 'missing'}; send one of {', '.join(TYPES)}"
                       f", or multipart/form-data with a part named file.{_VIDEOS}")  # fmt: skip
-    parsed = _metadata(metadata)
+    parsed = parse_metadata(metadata)
     first = _copy(source, incoming)
     _check_whole(incoming.size, declared)
     _check_digest(incoming.sha256, declared)
@@ -89,8 +89,12 @@ def take_asset(incoming: Incoming) -> str:
     return media_type
 
 
-def _ascii(header: str | None) -> str | None:
-    """HTTP servers disagree on other characters in headers: ours empties such a header, others change its text."""
+def ascii_metadata() -> str | None:
+    """The header Capture-Metadata. Raises Problem for other characters than ASCII.
+
+    HTTP servers disagree on those in headers: ours empties such a header, others change its text.
+    """
+    header = request.headers.get("Capture-Metadata")
     if header is not None and not (header and header.isascii()):
         raise problem("invalid-metadata", "Write Capture-Metadata in ASCII, as JSON can: é is \\u00e9.")
     return header
@@ -159,7 +163,8 @@ def _multipart() -> tuple[IO[bytes], str | None]:
     return files["file"].stream, metadata
 
 
-def _metadata(text: str | None) -> Metadata:
+def parse_metadata(text: str | None) -> Metadata:
+    """The metadata, from JSON. Raises Problem, naming the field."""
     if text is None:
         return Metadata()
     if len(text.encode()) > MAX_METADATA_BYTES:
@@ -188,16 +193,25 @@ def _check_digest(sha256: bytes, declared: str) -> None:
     if declared == "multipart/form-data":
         raise problem("wrong-digest", "Content-Digest would cover the whole form, which is not checked here: "
                       "send the photo as the body itself, or leave the header out.")  # fmt: skip
+    if _sha256_in(header, "Content-Digest") != sha256:
+        raise problem("wrong-digest", f"The bytes that came have the SHA-256 {sha256.hex()}. Send the photo again.")
+
+
+def stated_sha256() -> str | None:
+    """The SHA-256 of the whole photo, as Repr-Digest (RFC 9530) tells it with a piece; hex. Raises Problem."""
+    header = request.headers.get("Repr-Digest")
+    return None if header is None else _sha256_in(header, "Repr-Digest").hex()
+
+
+def _sha256_in(header: str, name: str) -> bytes:
     members = [_DIGEST.match(member.strip()) for member in header.split(",")]
     given = [match.group(2) for match in members if match and match.group(1) == "sha-256"]
     if not given:
-        raise problem("wrong-digest", "Write the header as 'Content-Digest: sha-256=:<base64 of the 32 bytes>:'.")
+        raise problem("wrong-digest", f"Write the header as '{name}: sha-256=:<base64 of the 32 bytes>:'.")
     try:
-        expected = base64.b64decode(given[0], validate=True)
+        return base64.b64decode(given[0], validate=True)
     except binascii.Error:
-        expected = b""
-    if expected != sha256:
-        raise problem("wrong-digest", f"The bytes that came have the SHA-256 {sha256.hex()}. Send the photo again.")
+        return b""
 
 
 def request_digest(sha256: bytes, metadata: Metadata) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
+from capture_api import resumable
 from capture_api.auth import caller, may_see, needs
 from capture_api.body import open_incoming, take_upload
 from capture_api.problems import gone, problem
@@ -23,7 +24,9 @@ MAX_WAIT_S = 60  # of Prefer: wait; proxies cut longer answers off
 @captures.post("")
 @needs("capture")
 def register() -> Response:
-    """Register a photo."""
+    """Register a photo, or begin to, in the IETF's dialect of resumable uploads."""
+    if resumable.is_spoken():
+        return resumable.create()
     wait_s, idempotency_key = _wait_s(), _idempotency_key()
     admit(caller(), request.content_length)
     with uploading(caller(), idempotency_key), open_incoming(services().blobs) as incoming:

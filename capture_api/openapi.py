@@ -12,6 +12,7 @@ from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
+from capture_api.openapi_uploads import UPLOADS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.credentials import TrustVerdict
@@ -85,6 +86,7 @@ CALLS = (
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
     *RESOLUTION,
     *TOLD,
+    *UPLOADS,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
          {200: ("text/plain", {"type": "string"})}, ("not-there-yet",), key=False),
     Call("get", "/log/checkpoint/witnessed", "The newest checkpoint that a witness cosigned.",

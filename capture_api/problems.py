@@ -26,11 +26,14 @@ TYPES: dict[str, tuple[int, str]] = {
     "empty-upload": (400, "The upload is empty"),
     "wrong-digest": (400, "The bytes are not those of the Content-Digest"),
     "malformed-request": (400, "The request cannot be read"),
+    "wrong-length": (400, "The upload has another length"),
+    "completed-upload": (400, "The upload is complete"),
     "upload-cut-off": (400, "The upload ended early"),
     "no-key": (401, "An API key is needed"),
     "not-allowed": (403, "This key may not do that"),
     "location-withheld": (403, "The file would tell where the photo was taken"),
     "not-found": (404, "There is no such thing here"),
+    "no-upload": (404, "There is no such upload"),
     "not-there-yet": (404, "This does not exist yet"),
     "wrong-method": (405, "This address does not take that method"),
     "erased": (410, "This capture was erased"),
@@ -38,7 +41,9 @@ TYPES: dict[str, tuple[int, str]] = {
     "too-many-subscriptions": (409, "There are as many webhooks or browsers as one owner may have"),
     "idempotency-key-in-use": (409, "A request with this Idempotency-Key is not answered yet"),
     "too-late": (409, "It is too late to change what was asked"),
+    "wrong-offset": (409, "The bytes belong elsewhere"),
     "no-length": (411, "The length of the upload is needed"),
+    "wrong-version": (412, "This version of the protocol is not spoken here"),
     "too-large": (413, "The upload is too large"),
     "query-too-long": (414, "The query is too long"),
     "wrong-media-type": (415, "This is not a kind of photo that Capture takes"),
@@ -47,9 +52,20 @@ TYPES: dict[str, tuple[int, str]] = {
     "invalid-subscription": (422, "The webhook or push subscription cannot be made as asked"),
     "idempotency-key-reused": (422, "This Idempotency-Key stands for another request"),
     "quota-exceeded": (429, "This key has used up what it may"),
+    "upload-busy": (423, "Another request writes to this upload"),
+    "too-many-uploads": (429, "Too many uploads are begun"),
     "too-many-requests": (429, "That was asked too often"),
+    "checksum-mismatch": (460, "The bytes have another checksum"),
     "internal": (500, "Something here is broken"),
     "unavailable": (503, "A part of the service is out of reach"),
+}
+
+
+# How the IETF's resumable uploads name them, for clients that speak that dialect.
+_DRAFT_TYPES = {
+    "wrong-offset": "mismatching-upload-offset",
+    "wrong-length": "inconsistent-upload-length",
+    "completed-upload": "completed-upload",
 }
 
 
@@ -69,7 +85,7 @@ def gone(erased: Erased, **more: Any) -> Problem:
 
 def render(found: Problem) -> Response:
     """The answer that a client reads."""
-    body = {"type": f"/docs#problem-{found.type}", "title": found.title, "status": found.status,
+    body = {"type": _type(found.type), "title": found.title, "status": found.status,
             "detail": found.detail, **found.more}  # fmt: skip
     answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
     if found.status == 401:
@@ -78,7 +94,15 @@ def render(found: Problem) -> Response:
         answer.headers["Retry-After"] = str(found.more["retry_after_s"])
     if found.status == 503:
         answer.headers["Retry-After"] = "2"
+    if "expected-offset" in found.more:
+        answer.headers["Upload-Offset"] = str(found.more["expected-offset"])
     return answer
+
+
+def _type(name: str) -> str:
+    if name in _DRAFT_TYPES and "Upload-Draft-Interop-Version" in request.headers:
+        return f"https://iana.org/assignments/http-problem-types#{_DRAFT_TYPES[name]}"
+    return f"/docs#problem-{name}"
 
 
 def install(app: Flask) -> None:

@@ -8,7 +8,7 @@ from flask import Response, url_for
 
 from capture_api import metrics
 from capture_api.auth import caller
-from capture_api.body import Upload, request_digest
+from capture_api.body import Metadata, Upload, request_digest
 from capture_api.problems import problem, render
 from capture_api.quotas import charge_of, over_quota
 from capture_api.render import capture_json, json_answer
@@ -78,6 +78,11 @@ def answer_registered(registered: Registered) -> Response:
     answer = json_answer(capture_json(capture) | notice, status)
     answer.headers["Location"] = url_for("captures.show", capture_id=capture.id)
     return answer
+
+
+def check_rights(metadata: Metadata) -> None:
+    """Raise Problem for rights that no photo of the caller's could be registered with."""
+    _rights(metadata.rights or {})
 
 
 def _rights(stated: dict[str, object]) -> Rights:

@@ -315,6 +315,7 @@ deliveries = Table(
     Column("failed_at", String(27)),
 )
 Index("ix_deliveries_subscription_id_due_ms", deliveries.c.subscription_id, deliveries.c.due_ms)
+
 # What owners had erased, as a keyed digest that tells nothing to whoever has not the key file (docs/why-018).
 erased_digests = Table("erased_digests", metadata, Column("tag", LargeBinary(32), primary_key=True))
 
@@ -326,4 +327,19 @@ quota_use = Table(
     Column("kind", String(16), primary_key=True),
     Column("period", String(13), nullable=False),  # the beginning of an RFC 3339 time: its text order is time order
     Column("used", BigInteger, nullable=False),
+)
+
+# Uploads that come in pieces (store/uploads.py); their bytes are files. `writer`: who may append.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(32), nullable=False, index=True),
+    Column("length", BigInteger),
+    Column("offset", BigInteger, nullable=False),  # what is on the disk for good
+    Column("metadata", Text, nullable=False),
+    Column("partial", Boolean, nullable=False),
+    Column("writer", String(16)),
+    Column("expires_at", String(27), nullable=False, index=True),
+    Column("capture_id", String(32)),
 )

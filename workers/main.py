@@ -124,6 +124,7 @@ def sweep(services: Services, name: str) -> None:
             if now > due["uploads"]:
                 services.blobs.discard_stale(STALE_UPLOAD_S)
                 forget_keys(services.database)
+                services.uploads.remove_expired()
                 due["uploads"] = now + STALE_UPLOAD_S / 4
             if now > due["orphans"]:
                 orphans.collect()

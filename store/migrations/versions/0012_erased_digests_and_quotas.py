@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 _LIMITS = ("limit_bytes_a_day", "limit_captures_an_hour", "limit_uploads")
 
