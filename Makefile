@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign golden contracts \
+.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload golden contracts \
   fuzz-contract fuzz-credentials gas-contract lock clean
 
 help:
@@ -93,6 +93,10 @@ bench-faults: setup-dev
 ## make bench-sign  what do signing and judging a photo cost, beside the library's own way?
 bench-sign: setup-dev
 	@$(BIN)/python -m bench.sign $(BENCH)
+
+## make bench-upload  do uploads of phones keep each other alive, and what does a lost connection cost?
+bench-upload: setup-dev
+	@$(BIN)/python -m bench.upload
 
 ## make fuzz-credentials  are 100,000 spoiled photos judged without a crash, a hang or a call? COUNT=… SEED=…
 fuzz-credentials: setup-dev
