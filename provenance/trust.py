@@ -130,10 +130,24 @@ class TrustLists:
         return None
 
     def revoked(self, chain: Sequence[x509.Certificate]) -> Revocation | None:
-        """The earliest revocation of a certificate of this chain by its issuer; None when no list says so."""
-        pairs = list(itertools.pairwise(chain))
+        """The earliest revocation of a certificate of this chain by its issuer; None when no list says so.
+
+        Signers leave the issuer that others trust out of their chains: it is looked for among the anchors too.
+        """
+        if not self._crls:
+            return None
+        pairs = [*itertools.pairwise(chain), *self._anchored(chain)]
         found = [one for crl in self._crls for pair in pairs if (one := _revocation(crl, *pair))]
         return min(found, key=lambda one: one.since, default=None)
+
+    def _anchored(self, chain: Sequence[x509.Certificate]) -> Iterator[tuple[x509.Certificate, x509.Certificate]]:
+        """Certificates of this chain, each with an anchor that bears its issuer's name."""
+        for certificate in chain:
+            try:
+                anchors = self._anchors.get(certificate.issuer.public_bytes(), ())
+            except ValueError:  # a name that cannot be read
+                continue
+            yield from ((certificate, anchor) for anchor, _ in anchors)
 
     @cached_property
     def _anchors(self) -> dict[bytes, list[tuple[x509.Certificate, str]]]:

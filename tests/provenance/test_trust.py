@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pipeline.errors import Rejected, Unavailable
+from provenance import certificates
+from provenance.certificates import Pair
 from provenance.cose import signing_chains
 from provenance.inspect import inspect
-from provenance.keyfiles import read_pair
+from provenance.keyfiles import LocalKey, read_pair
 from provenance.keys import Identity
 from provenance.trust import OWN, TrustList, TrustLists, add
 from tests.photos import SHARED
@@ -124,14 +127,21 @@ def test_what_is_no_list_is_refused_and_never_blamed_on_a_photo(
 def revocation(folder: Path, identity_folder: Path, moment: datetime, forged: bool = False) -> Path:
     """A list of the issuing authority that revokes its leaf; forged: signed by somebody else."""
     issuing, leaf = (read_pair(identity_folder / name) for name in ("issuing.pem", "leaf.pem"))
-    one = x509.RevokedCertificateBuilder().serial_number(leaf.certificate.serial_number).revocation_date(moment).build()
+    by = Pair(issuing.certificate, leaf.key) if forged else issuing
+    return _revoking(folder, leaf.certificate, by, moment)
+
+
+def _revoking(
+    folder: Path, revoked: x509.Certificate, by: Pair, moment: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+) -> Path:
+    one = x509.RevokedCertificateBuilder().serial_number(revoked.serial_number).revocation_date(moment).build()
     crl = (
         x509.CertificateRevocationListBuilder()
-        .issuer_name(issuing.certificate.subject)
+        .issuer_name(by.certificate.subject)
         .last_update(datetime.now(UTC))
         .next_update(datetime.now(UTC) + timedelta(days=7))
         .add_revoked_certificate(one)
-        .sign((leaf if forged else issuing).key, hashes.SHA256())
+        .sign(by.key, hashes.SHA256())
     )
     folder.mkdir(exist_ok=True)
     (folder / "revoked.crl").write_bytes(crl.public_bytes(Encoding.PEM))
@@ -149,6 +159,26 @@ def test_a_revoked_signer_is_trusted_no_more(
     assert (found.state, found.worst, found.certificate) == ("invalid", "invalid", "revoked")
     assert found.reason == "the signer's certificate was revoked since 2026-01-01 00:00 UTC (unspecified)"
     shutil.rmtree(told)
+
+
+@pytest.mark.parametrize(("anchor", "brought", "revoked"), [("root", ["issuing"], "issuing"), ("issuing", [], "leaf")])
+def test_who_revokes_need_not_be_in_the_signers_chain(
+    identity: Identity, tmp_path: Path, anchor: str, brought: list[str], revoked: str
+) -> None:
+    """As the profile has it, a chain ends before the anchor: then the revocations of the anchor's are meant here."""
+    root = certificates.make_authority("Their root", None, certificates.ROOT_LIFE, 1)
+    issuing = certificates.make_authority("Their issuing", root, certificates.ISSUING_LIFE, 0)
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = certificates.make_leaf(key.public_key(), issuing, certificates.LeafPolicy())
+    made = {"root": root.certificate, "issuing": issuing.certificate, "leaf": leaf}
+    pems = {name: certificates.pem(one).decode() for name, one in made.items()}
+    theirs = Identity(pems[anchor], pems["leaf"] + "".join(pems[name] for name in brought), LocalKey(key))
+    signed = signed_copy(photo_of("image/jpeg"), "image/jpeg", tmp_path, theirs)[0]
+    (tmp_path / "newsroom.pem").write_text(pems[anchor])
+    assert inspect(signed, "image/jpeg", lists(identity, tmp_path / "newsroom.pem")).state == "trusted"
+    told = _revoking(tmp_path / "told", made[revoked], {"root": root, "issuing": issuing}[anchor])
+    found = inspect(signed, "image/jpeg", lists(identity, tmp_path / "newsroom.pem", told))
+    assert (found.state, found.worst, found.certificate) == ("invalid", "invalid", "revoked")
 
 
 def test_certificates_of_a_label_that_stands_twice_speak_for_nobody(identity: Identity, theirs: Path) -> None:
