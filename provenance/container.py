@@ -26,6 +26,7 @@ FORMATS: dict[str, str] = {
 
 _BMFF_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the C2PA box, appendix A.5
 _TIFF_TAG = 0xCD41  # appendix A.4
+_ALONE = (0x00, 0x01, *range(0xD0, 0xDA))  # JPEG markers without a segment
 # What may stand around a piece of the store: a JPEG segment's header, or a PNG chunk's with its checksum; at most this.
 _WRAPPING_BYTES = 20
 
@@ -62,29 +63,39 @@ def _unpack(layout: str, content: mmap.mmap, at: int) -> int:
 
 
 def _jpeg(content: mmap.mmap) -> Iterator[bytes]:
-    """APP11 segments that hold JUMBF boxes (ISO 19566-5): each but the first repeats the box's header."""
-    at = 2
+    """APP11 segments that hold JUMBF boxes (ISO 19566-5): each but the first repeats the box's header.
+
+    No stricter than the C2PA library, which asks neither for the letters JP nor for a first packet's number: a store
+    that it judges and that is not found here would be judged without our limits and lists.
+    """
     instance = None
-    while content[at] == 0xFF and content[at + 1] != 0xDA:
-        marker, size = content[at + 1], _unpack(">H", content, at + 2)
-        body = content[at + 4 : at + 2 + size]
-        at += 2 + size
-        if marker != 0xEB or body[:2] != b"JP":
+    for marker, body in _segments(content):
+        if marker != 0xEB or len(body) <= 16:
             continue
-        if _is_first(body):
+        if body[2:4] == instance:
+            yield body[16:]
+        elif (
+            body[24:28] == b"c2pa"
+        ):  # the type that the superbox's description begins with: other boxes share the marker
             instance = body[2:4]
             yield body[8:]
-        elif body[2:4] == instance and _packet(body) > 1:
-            yield body[16:]
 
 
-def _packet(body: bytes) -> int:
-    return int.from_bytes(body[4:8], "big")
-
-
-def _is_first(body: bytes) -> bool:
-    # The superbox's description starts with the type "c2pa": other JUMBF boxes share the marker.
-    return _packet(body) == 1 and body[12:16] == b"jumb" and body[24:28] == b"c2pa"
+def _segments(content: mmap.mmap) -> Iterator[tuple[int, bytes]]:
+    """A JPEG's segments up to its pixels, by their markers, before which anything may stand (ISO 10918-1, B.1.1.2)."""
+    at = 2
+    while (at := content.find(b"\xff", at)) >= 0:
+        while content[at] == 0xFF:
+            at += 1
+        marker = content[at]
+        at += 1
+        if marker == 0xDA:
+            return
+        if marker in _ALONE:
+            continue
+        size = _unpack(">H", content, at)
+        yield marker, content[at + 2 : at + size]
+        at += size
 
 
 def _png(content: mmap.mmap) -> Iterator[bytes]:

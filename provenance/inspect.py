@@ -96,10 +96,11 @@ def _bare(state: CredentialState, reason: str | None, shot: Shot) -> Credentials
 
 
 def _judged(report: Report, store: bytes, wrapping: int, shot: Shot, trust: TrustLists) -> Credentials:
-    chains = signing_chains(store)
+    chains = _chains(report, store)
 
-    def is_listed(label: str) -> bool | None:
-        return trust.names(chains[label]) is not None if label in chains else None
+    def is_listed(label: str) -> bool:
+        # Certificates that cannot be read here, or were found elsewhere than the library did, vouch for nobody.
+        return label in chains and trust.names(chains[label]) is not None
 
     state, worst, faults = judge(report, is_listed)
     found = tree(report, is_listed)
@@ -140,6 +141,16 @@ def _judged(report: Report, store: bytes, wrapping: int, shot: Shot, trust: Trus
         location_zeroed=zeroed,
         **said,
     )
+
+
+def _chains(report: Report, store: bytes) -> dict[str, tuple[x509.Certificate, ...]]:
+    """By manifest, the certificates that the library judged it by: a file may hold others, for readers like us."""
+
+    def is_its_own(label: str, chain: tuple[x509.Certificate, ...]) -> bool:
+        signature = report.manifests.get(label, {}).get("signature_info") or {}
+        return bool(chain) and signature.get("cert_serial_number") == str(chain[0].serial_number)
+
+    return {label: chain for label, chain in signing_chains(store).items() if is_its_own(label, chain)}
 
 
 def _said(report: Report, found: list[Judged]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.errors import Rejected
 from provenance.container import manifest_store
 from provenance.keys import Identity
+from provenance.reader import read_report
 from tests.photos import encoded, picture
 from tests.provenance.orders import FORMATS, photo_of, signed_copy
 
@@ -69,3 +70,25 @@ def test_no_bytes_hang_or_crash_it(tmp_path: Path, media_type: str, start: bytes
         assert manifest_store(tmp_path / "photo", media_type)
     except Rejected as rejected:
         assert str(tmp_path) not in str(rejected)
+
+
+@pytest.mark.parametrize(
+    ("at", "length", "put"),
+    [
+        (0, 0, b"\xff\xff"),  # fill bytes
+        (0, 0, b"\xff\x01"),  # a marker without a segment
+        (4, 2, b"JQ"),
+        (8, 4, b"\0\0\0\2"),  # the first packet's number
+    ],
+)
+def test_a_jpegs_store_is_found_wherever_the_library_finds_it(
+    identity: Identity, tmp_path: Path, at: int, length: int, put: bytes
+) -> None:
+    """Else a file could have its bombs, and its signer's revocation, looked for where there are none."""
+    signed, result = signed_copy(photo_of("image/jpeg"), "image/jpeg", tmp_path, identity)
+    content = signed.read_bytes()
+    at += content.index(b"\xff\xeb")
+    signed.write_bytes(content[:at] + put + content[at + length :])
+    with signed.open("rb") as opened:
+        assert read_report(opened, "image/jpeg", identity.root_pem).active_label == result.label
+    assert manifest_store(signed, "image/jpeg") == result.store

@@ -128,10 +128,10 @@ def revocation(folder: Path, identity_folder: Path, moment: datetime, forged: bo
     """A list of the issuing authority that revokes its leaf; forged: signed by somebody else."""
     issuing, leaf = (read_pair(identity_folder / name) for name in ("issuing.pem", "leaf.pem"))
     by = Pair(issuing.certificate, leaf.key) if forged else issuing
-    return _revoking(folder, leaf.certificate, by, moment)
+    return revoking(folder, leaf.certificate, by, moment)
 
 
-def _revoking(
+def revoking(
     folder: Path, revoked: x509.Certificate, by: Pair, moment: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 ) -> Path:
     one = x509.RevokedCertificateBuilder().serial_number(revoked.serial_number).revocation_date(moment).build()
@@ -176,7 +176,7 @@ def test_who_revokes_need_not_be_in_the_signers_chain(
     signed = signed_copy(photo_of("image/jpeg"), "image/jpeg", tmp_path, theirs)[0]
     (tmp_path / "newsroom.pem").write_text(pems[anchor])
     assert inspect(signed, "image/jpeg", lists(identity, tmp_path / "newsroom.pem")).state == "trusted"
-    told = _revoking(tmp_path / "told", made[revoked], {"root": root, "issuing": issuing}[anchor])
+    told = revoking(tmp_path / "told", made[revoked], {"root": root, "issuing": issuing}[anchor])
     found = inspect(signed, "image/jpeg", lists(identity, tmp_path / "newsroom.pem", told))
     assert (found.state, found.worst, found.certificate) == ("invalid", "invalid", "revoked")
 
