@@ -41,6 +41,7 @@ MAX_FAULTS = 5  # in the reason; more than these help nobody
 MAX_LISTED = 40  # actions, ingredients, wishes, exclusions: of each
 MAX_LISTED_DEPTH = 8
 
+_BY_A_LIST = "timestamp cert trusted: "  # how the library begins to tell of a time-stamp that a list vouches for
 _CANNOT_CARRY = "this kind of file cannot carry Content Credentials"
 _LOCATION_ZEROED = (
     "the file is not as it was signed, and its location is all zeros: a phone's system zeroes it for apps that may not "
@@ -210,10 +211,11 @@ def _signed_at(report: Report, trust: TrustLists) -> tuple[str | None, Any]:
 
 def _is_listed_stamp(report: Report, trust: TrustLists) -> bool:
     # Not the code timeStamp.trusted alone: old time-stamps get it from the library whoever made them, without a list.
+    # Nor how the text ends: of old ones it ends with the authority's name, which is a stranger's.
     said = (report.results.get("activeManifest") or {}).get("success", ())
     told = [str(one.get("explanation")) for one in said if one.get("code") == "timeStamp.trusted"]
     names = {one.name for one in trust.lists if one.kind == "tsa"}
-    return any(text.rpartition("trust list: ")[2] in names for text in told)
+    return any(text.startswith(_BY_A_LIST) and text.rpartition("trust list: ")[2] in names for text in told)
 
 
 def _certificate(

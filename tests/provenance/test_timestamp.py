@@ -1,6 +1,7 @@
 """Time-stamps by a real authority of our own, which answers, or does not, or answers wrongly."""
 
 import hashlib
+import io
 import shutil
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from c2pa import Builder, C2paBuilderIntent, C2paSigningAlg, Context, Signer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -23,6 +25,7 @@ from provenance.inspect import inspect
 from provenance.keyfiles import LocalKey
 from provenance.keys import Identity
 from provenance.manifest import sign
+from provenance.reader import offline_settings
 from provenance.timestamp import relayed
 from provenance.trust import TrustLists
 from tests.photos import jpeg
@@ -144,6 +147,29 @@ def test_every_format_carries_a_stamp_that_another_validator_trusts(
     assert failures(report) == {NO_REVOCATION}
     report = judged(signed, media_type, identity, tsa_trust_pem=responder.root_pem)
     assert (verdict(report), failures(report)) == (("valid", "valid", "match"), set())
+
+
+def test_an_authority_named_like_a_list_is_on_none(
+    identity: Identity, responder: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an old claim's time-stamp the library says "trusted", and then the name that its maker chose."""
+    stranger = Authority()
+    monkeypatch.setattr(
+        stranger, "leaf", issue("X, trust list: our-tsa", stranger.root, ExtendedKeyUsageOID.TIME_STAMPING)
+    )
+    signer = Signer.from_callback(identity.sign_es256, C2paSigningAlg.ES256, identity.chain_pem, stranger.url)
+    out = io.BytesIO()
+    with (
+        Context.from_dict(offline_settings(identity.root_pem), signer=signer) as context,
+        Builder.from_json('{"claim_version": 1, "claim_generator_info": [{"name": "t"}]}', context) as builder,
+    ):
+        builder.set_intent(C2paBuilderIntent.EDIT)
+        builder.sign("image/jpeg", io.BytesIO(photo_of("image/jpeg")), out)
+    stranger.close()
+    (tmp_path / "photo").write_bytes(out.getvalue())
+    (tmp_path / "our-tsa.pem").write_text(responder.root_pem)
+    lists = TrustLists.load(identity.root_pem, [tmp_path / "our-tsa.pem"])
+    assert inspect(tmp_path / "photo", "image/jpeg", lists).time_source == "time_stamp"
 
 
 @pytest.mark.parametrize("mood", [*BAD, "down", "distrusted"])
