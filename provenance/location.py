@@ -13,6 +13,13 @@ from collections.abc import Callable, Iterator
 _GPS_IFD, _EXIF_IFD = 0x8825, 0x8769  # EXIF 3.0, section 4.6.3
 _ANGLES = (2, 4, 20, 22)  # latitude, longitude, and those of the destination (EXIF 3.0, section 4.6.7)
 _RATIONAL = 5
+# BigTIFF is not walked: that one entry of a directory points at a GPS directory is looked for, whatever its type.
+_BIG_TIFF = (b"II+\0", b"MM\0+")
+_BIG_GPS = [
+    _GPS_IFD.to_bytes(2, order) + kind.to_bytes(2, order) + (1).to_bytes(8, order)
+    for order in ("little", "big")
+    for kind in (4, 13, 16, 18)
+]
 _UNIT_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, _RATIONAL: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 MAX_GPS_ENTRIES, MAX_GPS_TAG, MAX_GPS_VALUE_BYTES = 40, 31, 1024  # EXIF names 32 tags, the longest some 100 bytes
 NEAR_BYTES = 8192  # every program writes a directory's values beside it
@@ -45,6 +52,8 @@ def without_location(content: bytes) -> bytes:
 
     Raises Irremovable.
     """
+    if content.startswith(_BIG_TIFF) and any(entry in content for entry in _BIG_GPS):
+        raise Irremovable
     changed = bytearray(content)
     for mark in (b"II*\0", b"MM\0*"):
         for start in _all(content, mark):
@@ -98,12 +107,14 @@ def _clear_exif(content: bytearray, start: int) -> None:
                 continue
             seen.add(at)
             end = at + 2 + 12 * number("H", at)
-            waiting.append(number("I", end))
-            for entry in range(at + 2, end, 12):
+            is_whole = end + 4 <= limit  # some programs end after the last entry, and readers do not mind
+            if is_whole:
+                waiting.append(number("I", end))
+            for entry in range(at + 2, min(end, limit - 11), 12):
                 tag, value = number("H", entry), number("I", entry + 8)
                 if tag == _EXIF_IFD:
                     waiting.append(value)
-                elif tag == _GPS_IFD and _erase_gps(content, start, start + value, limit, number):
+                elif tag == _GPS_IFD and _erase_gps(content, start, start + value, limit, number) and is_whole:
                     _remove_entry(content, at, entry, end, order)
                     break
     except struct.error:

@@ -45,7 +45,8 @@ def sign_public(
         cleaned = without_location(content)
     except Irremovable:
         cleaned = b""
-    if cleaned == content and not tells_location(content) and not _tells(full.store):
+    tells = tells_location(content) or _tells(full.store) or read_shot(signed).latitude
+    if cleaned == content and not tells:
         return Public("absent")
     if order.keep_location:
         return Public("kept")

@@ -83,6 +83,35 @@ def test_a_photo_that_tells_no_place_is_left_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
+def test_an_exif_that_ends_after_its_last_entry_is_cleaned(tmp_path: Path, order: str) -> None:
+    """Some programs leave out where the next directory is; readers do not mind, and read the place."""
+    angle = struct.pack(f"{order}6I", 52, 1, 31, 1, 25, 2)
+    entries = [(1, 2, 2, b"N"), (2, 5, 3, None), (3, 2, 2, b"E"), (4, 5, 3, None)]
+    gps = struct.pack(f"{order}H", 4) + b"".join(
+        struct.pack(f"{order}HHI", *entry[:3]) + (entry[3].ljust(4, b"\0") if entry[3] else struct.pack(f"{order}I", 8))
+        for entry in entries
+    )
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    tiff = mark + struct.pack(f"{order}I", 8 + 24 + len(gps) + 4) + angle + gps + bytes(4)
+    tiff += struct.pack(f"{order}HHHII", 1, 0x8825, 4, 1, 8 + 24)
+    photo = jpeg(10, 320, 240)
+    segment = b"\xff\xe1" + (8 + len(tiff)).to_bytes(2) + b"Exif\0\0" + tiff
+    content = photo[:2] + segment + photo[2:]
+    (tmp_path / "photo").write_bytes(content)
+    assert read_shot(tmp_path / "photo").latitude == "52,31.208333N"
+    cleaned = without_location(content)
+    (tmp_path / "photo").write_bytes(cleaned)
+    assert read_shot(tmp_path / "photo").latitude is None
+    assert (len(cleaned), cleaned[2 + len(segment) :]) == (len(content), photo[2:])
+
+
+def test_a_big_tiffs_place_cannot_be_taken_out() -> None:
+    assert without_location(plain := located("TIFF", gps={}, big_tiff=True)) == plain
+    with pytest.raises(Irremovable):
+        without_location(located("TIFF", big_tiff=True))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
 def test_the_directory_of_a_thumbnail_keeps_its_place(order: str) -> None:
     """The entry that goes is followed by others, and by the place of the next directory."""
     content = exif_by_hand(order)

@@ -158,6 +158,11 @@ def test_a_place_in_a_thumbnail_of_the_credentials_is_withheld(identity: Identit
     assert result == Public("withheld")
 
 
+def test_a_place_that_only_other_readers_find_is_withheld(identity: Identity, tmp_path: Path) -> None:
+    *_, result = made(located("TIFF", big_tiff=True), "image/tiff", tmp_path, identity)
+    assert result == Public("withheld")
+
+
 def test_a_place_beside_credentials_that_nobody_can_read_is_withheld(identity: Identity, tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     signed, *_ = made(located("JPEG"), "image/jpeg", tmp_path / "first", identity)
