@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import Rejected
+from provenance.jumbf import TooMuch
 
 # Media type of the upload → the name under which the C2PA library knows it. Whatever is not here cannot be signed.
 FORMATS: dict[str, str] = {
@@ -27,6 +28,8 @@ FORMATS: dict[str, str] = {
 _BMFF_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the C2PA box, appendix A.5
 _TIFF_TAG = 0xCD41  # appendix A.4
 _ALONE = (0x00, 0x01, *range(0xD0, 0xDA))  # JPEG markers without a segment
+# A page has some 20. Directories may overlap: a small file can hold millions, and the library reads them for hours.
+MAX_TIFF_ENTRIES = 60_000
 # What may stand around a piece of the store: a JPEG segment's header, or a PNG chunk's with its checksum; at most this.
 _WRAPPING_BYTES = 20
 
@@ -37,7 +40,7 @@ def manifest_store(file: Path, media_type: str) -> bytes:
         raise Rejected(f"{media_type} cannot carry Content Credentials; use one of {', '.join(FORMATS)}")
     try:
         pieces = _pieces(file, media_type)
-    except (struct.error, IndexError, ValueError, OverflowError):
+    except (struct.error, IndexError, ValueError, OverflowError, TooMuch):
         raise Rejected(f"the file is not a whole {media_type}") from None
     if not pieces:
         raise Rejected("the file carries no manifest store")
@@ -45,7 +48,10 @@ def manifest_store(file: Path, media_type: str) -> bytes:
 
 
 def found_store(file: Path, media_type: str) -> tuple[bytes, int]:
-    """The manifest store in a stranger's file, and in how many bytes it is wrapped there; empty when none is found."""
+    """The manifest store in a stranger's file, and in how many bytes it is wrapped there; empty when none is found.
+
+    Raises TooMuch.
+    """
     try:
         pieces = _pieces(file, media_type)
     except (struct.error, IndexError, ValueError, OverflowError):
@@ -144,10 +150,13 @@ def _tiff(content: mmap.mmap) -> Iterator[bytes]:
     big = _unpack(f"{order}H", content, 2) == 43
     word, count_size, entry_size = ("Q", 8, 20) if big else ("I", 2, 12)
     at = _unpack(order + word, content, 8 if big else 4)
-    seen: set[int] = set()
+    seen, total = set[int](), 0
     while at and at not in seen:
         seen.add(at)
         entries = _unpack(order + ("Q" if big else "H"), content, at)
+        total += entries
+        if total > MAX_TIFF_ENTRIES:
+            raise TooMuch(f"the file's directories have over {MAX_TIFF_ENTRIES} entries")
         for entry in range(at + count_size, at + count_size + entries * entry_size, entry_size):
             if _unpack(f"{order}H", content, entry) == _TIFF_TAG:
                 size = _unpack(order + word, content, entry + 4)

@@ -26,9 +26,10 @@ from pipeline.ports import Signed, SigningOrder
 from pipeline.record import TimestampState
 from provenance.assertions import FINGERPRINTS as FINGERPRINTS
 from provenance.assertions import THUMBNAIL, Assertions, definition
-from provenance.container import FORMATS, manifest_store
+from provenance.container import FORMATS, found_store, manifest_store
 from provenance.exif import read_shot
 from provenance.inspect import judge, signer_name
+from provenance.jumbf import TooMuch, check_store
 from provenance.keys import Identity
 from provenance.reader import Report, Source, Unreadable, error_kind, ingredients, offline_settings, read_report
 from provenance.timestamp import Authority, relayed
@@ -42,12 +43,16 @@ class NotKept(Rejected):
     """The photo cannot be signed in place without damage to it, or to the credentials that it came with."""
 
 
+class NeverRead(NotKept):
+    """The library could be busy with the photo for hours: it is not given to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One signing: what shall be said, and by whom.
 
     `parent`: the signed photo that this one was made from, when it is not the upload itself. `in_place`: the manifest
-    goes into the file; otherwise beside it.
+    goes into the file; otherwise beside it. `looks_inside`: the library may read the file as what it is.
     """
 
     order: SigningOrder
@@ -56,6 +61,7 @@ class Task:
     authority: Authority | None
     parent: Path | None = None
     in_place: bool = True
+    looks_inside: bool = True
 
     @property
     def library_format(self) -> str:
@@ -94,9 +100,12 @@ def sign(
     check_can_sign(order, identity)
     said = definition(order, rights_assertions, read_shot(photo), log)
     try:
+        _check_readable(photo, order.asset.media_type)
         return embed(photo, signed, Task(order, said, identity, authority))
-    except NotKept:
-        return _beside(photo, signed, Task(order, _of_bytes(said, order), identity, authority, in_place=False))
+    except NotKept as why:
+        looks_inside = not isinstance(why, NeverRead)
+        task = Task(order, _of_bytes(said, order), identity, authority, in_place=False, looks_inside=looks_inside)
+        return _beside(photo, signed, task)
 
 
 def check_can_sign(order: SigningOrder, identity: Identity) -> None:
@@ -104,6 +113,16 @@ def check_can_sign(order: SigningOrder, identity: Identity) -> None:
     if order.asset.media_type not in FORMATS:
         raise Rejected(f"{order.asset.media_type} cannot carry Content Credentials; send one of {', '.join(FORMATS)}")
     identity.check()
+
+
+def _check_readable(photo: Path, media_type: str) -> None:
+    """Raise NeverRead for a photo that is, or carries, a bomb."""
+    try:
+        check_store(found_store(photo, media_type)[0])
+    except TooMuch as too_much:
+        raise NeverRead(f"the credentials in it are beyond what is read: {too_much}") from None
+    except OSError as error:
+        raise Unavailable(f"the stored upload cannot be read ({error.strerror})") from None
 
 
 def embed(photo: Path, signed: Path, task: Task) -> Signed:
@@ -219,7 +238,8 @@ def _failure(error: C2paError) -> Rejected | Unavailable:
 def _read_back(content: bytes, sidecar: bytes | None, task: Task) -> Report:
     order, root_pem = task.order, task.identity.root_pem
     try:
-        report = read_report(io.BytesIO(content), FORMATS[order.asset.media_type], root_pem, sidecar)
+        library_format = FORMATS[order.asset.media_type] if task.looks_inside else SIDECAR
+        report = read_report(io.BytesIO(content), library_format, root_pem, sidecar)
     except Unreadable as unreadable:
         raise Rejected(f"the signed photo cannot be read back ({unreadable.kind}); the file is damaged") from None
     state, worst, faults = judge(report)

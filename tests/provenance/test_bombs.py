@@ -1,10 +1,12 @@
 """Stores that promise or hold too much: found out before the library reads them, within time and memory."""
 
 import resource
+import struct
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.errors import Unavailable
 from provenance.inspect import inspect
@@ -80,6 +82,34 @@ def test_a_bomb_is_malformed_within_time_and_memory(identity: Identity, tmp_path
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held < (4 * size >> 10) + 200_000
     assert (found.state, found.worst, found.manifest_count) == ("malformed", "malformed", 0)
     assert found.reason
+
+
+def overlapping(directories: int) -> bytes:
+    """A TIFF that shows a picture, and has so many more directories of 65,535 entries, one in the other."""
+    photo = bytearray(photo_of("image/tiff", 1, 64, 48))
+    (first,) = struct.unpack_from("<I", photo, 4)
+    (entries,) = struct.unpack_from("<H", photo, first)
+    at, span = len(photo) + len(photo) % 2, 2 + 12 * 65_535
+    struct.pack_into("<I", photo, first + 2 + 12 * entries, at)
+    photo += bytes(at - len(photo) + span + 6 * directories)
+    for number in range(directories):
+        photo[at : at + 2] = b"\xff\xff"
+        struct.pack_into("<I", photo, at + span, at + 6 if number < directories - 1 else 0)
+        at += 6
+    return bytes(photo)
+
+
+def test_a_tiff_of_overlapping_directories_is_judged_and_signed_in_time(identity: Identity, tmp_path: Path) -> None:
+    """Of these the library reads one in two seconds."""
+    photo = tmp_path / "photo"
+    photo.write_bytes(overlapping(40))
+    with Image.open(photo) as image:
+        image.load()
+    began = time.process_time()
+    assert inspect(photo, "image/tiff", identity.root_pem).state == "malformed"
+    signed, result = signed_copy(photo.read_bytes(), "image/tiff", tmp_path, identity)
+    assert time.process_time() - began < SECONDS
+    assert not result.embedded and signed.read_bytes() == photo.read_bytes()
 
 
 @pytest.mark.parametrize("name", sorted(set(BOMBS) - {"an array that says it is huge"}))
