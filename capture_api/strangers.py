@@ -111,6 +111,8 @@ def _client() -> str:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(text)
+        found = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # A server that listens on :: sees IPv4 so: all of it in one network of 64 bits, and none of it loopback.
+    return (found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None) or found

@@ -90,6 +90,9 @@ def test_photos_have_an_allowance_of_their_own(client: FlaskClient) -> None:
         (("127.0.0.1", "nonsense"), ("127.0.0.1", None), True),
         (("2001:db8::1", None), ("2001:db8::2", None), True),
         (("2001:db8::1", None), ("2001:db8:0:1::1", None), False),
+        (("::ffff:192.0.2.1", None), ("::ffff:192.0.2.2", None), False),
+        (("::ffff:192.0.2.1", None), ("192.0.2.1", None), True),
+        (("::ffff:127.0.0.1", "192.0.2.1"), ("::ffff:127.0.0.1", "192.0.2.2"), False),
     ],
 )
 def test_who_is_one_client(
