@@ -3,13 +3,13 @@
 from typing import Any
 
 from capture_api.feed import DEFAULT_LIMIT, MOST
-from capture_api.openapi_parts import JSON, Call, header, path, query, ref
+from capture_api.openapi_parts import BYTES, JSON, Call, header, path, query, ref
 from capture_api.subscriptions import NewPush, NewWebhook, Replay
 from store.changes import EVENT_TYPES
 
 _TEXT = {"type": "string"}
 _KEY = ("no-key", "not-allowed")
-_STREAM = {200: ("text/event-stream", _TEXT)}
+_STREAM = {200: ("text/event-stream", BYTES)}  # events, not one text
 _LAST = header("Last-Event-ID", "Go on behind this event, whose id is a cursor")
 _SINCE = query("since", "A cursor: of a page, or the id of an event", _TEXT)
 _WEBHOOK = path("webhook_id", "The webhook's id")

@@ -50,9 +50,13 @@ class Public(Anchored):
         for one in included:
             assert one.block_hash == self.node.ask("eth_getTransactionReceipt", one.hash)["result"]["blockHash"]
         self.node.ask("anvil_mine", hex(FINAL_DEPTH + 2))
-        anchor = self.start().flush()
-        assert anchor
-        assert (anchor.state, anchor.tree_size) == ("final", leaves)
+        anchorer = self.start()
+        for _ in range(20):  # a slow machine notes them over several rounds
+            anchor = anchorer.flush()
+            assert anchor and anchor.tree_size == leaves
+            if anchor.state == "final":
+                break
+        assert anchor.state == "final"
         assert len(self.written()) == leaves
 
 

@@ -128,7 +128,7 @@ def test_a_crash_at_any_statement_of_the_write_leaves_nothing_behind(world: Worl
                 continue
         assert len(seen) < at
         break
-    assert broken == 5  # places, two for tiles, the checkpoint, the facts
+    assert broken == 6  # places, two for tiles, the checkpoint, the facts, their changes
     check_everything(world, names)
 
 
