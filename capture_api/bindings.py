@@ -6,7 +6,6 @@ Whatever is found is labelled: a fingerprint says that two pictures look alike, 
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -16,7 +15,7 @@ from capture_api.problems import problem
 from capture_api.render import json_answer
 from capture_api.services import services
 from capture_api.strangers import compare, limited
-from pipeline.errors import Rejected
+from pipeline.errors import Rejected, Unavailable
 from pipeline.record import Manifest, Match, SoftBinding, Verdict, decode
 
 bindings = Blueprint("bindings", __name__)
@@ -183,7 +182,10 @@ def _store(made: Manifest) -> bytes:
 def _active(made: Manifest) -> Response:
     from provenance.active import active_manifest
 
-    store: Any = b"".join(services().blobs.read(_store(made)))
+    try:
+        store = b"".join(services().blobs.read(_store(made)))
+    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
+        raise Unavailable(f"the bytes of {request.path}") from missing
     return Response(active_manifest(store, str(made.open_label)), mimetype="application/c2pa")
 
 

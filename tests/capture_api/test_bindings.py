@@ -247,6 +247,15 @@ def test_an_asset_that_is_too_large_is_refused_before_it_is_sent(service: Runnin
     connection.close()
 
 
+@pytest.mark.parametrize("query", ["", "?returnActiveManifest=true"])
+def test_a_store_that_an_erasure_takes_away_meanwhile_is_asked_for_again(service: Running, query: str) -> None:
+    photo = jpeg(7190 + len(query))
+    sha256 = service.register(photo).json["manifest"]["sha256"]
+    (label,) = ids(by_content(service, photo))
+    (service.home / "blobs/sha256" / sha256[:2] / sha256).unlink()
+    assert service.ask("GET", f"/v1/manifests/{label}{query}", key=None).status == 503
+
+
 def test_pages_of_other_sites_may_ask(service: Running) -> None:
     assert by_content(service, PHOTO).headers["Access-Control-Allow-Origin"] == "*"
     asked = service.ask("OPTIONS", "/v1/matches/byContent", key=None, Origin="https://other.example")
