@@ -56,7 +56,7 @@ class Public(Anchored):
             assert anchor and anchor.tree_size == leaves
             if anchor.state == "final":
                 break
-        assert anchor.state == "final"
+        assert anchor and anchor.state == "final"
         assert len(self.written()) == leaves
 
 
