@@ -360,13 +360,13 @@ class Services:
             self.__dict__.pop(name, None)
 
 
-def tsa_post(url: str) -> Callable[[bytes], bytes]:
+def tsa_post(url: str, timeout_s: float | None = None) -> Callable[[bytes], bytes]:
     """How a time-stamping authority is asked (RFC 3161, section 3.4). Raises Unavailable without an answer."""
     from ledger.fetch import fetch
     from provenance.timestamp import MAX_REPLY_BYTES, QUERY_TYPE, TIMEOUT_S
 
     def post(query: bytes) -> bytes:
-        answer = fetch(url, query, timeout_s=TIMEOUT_S, max_bytes=MAX_REPLY_BYTES, media_type=QUERY_TYPE)
+        answer = fetch(url, query, timeout_s=timeout_s or TIMEOUT_S, max_bytes=MAX_REPLY_BYTES, media_type=QUERY_TYPE)
         if answer.status != 200:
             raise Unavailable(f"it answered with status {answer.status}")
         return answer.body

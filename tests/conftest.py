@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.service import Running
+
+# How long one example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 # Files that take longest, each in one process: begun last, one of them would be waited for alone.
 SLOW = (

@@ -58,7 +58,7 @@ def authority(responder: Authority) -> Iterator[timestamp.Authority]:
 
 def ours(responder: Authority, root: Party | None = None) -> timestamp.Authority:
     roots = ((root or responder.root).certificate,)
-    return timestamp.Authority(tsa_post(responder.url), roots, PATIENCE_S)
+    return timestamp.Authority(tsa_post(responder.url, PATIENCE_S), roots, PATIENCE_S)
 
 
 def test_a_stamp_is_over_the_digest_and_of_now(responder: Authority, authority: timestamp.Authority) -> None:
