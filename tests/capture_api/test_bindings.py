@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from provenance.container import manifest_store
+from settings import MAX_UPLOAD_BYTES
 from tests.photos import encoded, jpeg, picture
 from tests.service import Answer, Running
 
@@ -240,7 +241,7 @@ def test_an_asset_that_is_too_large_is_refused_before_it_is_sent(service: Runnin
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
     connection.putrequest("POST", "/matches/byContent")
     connection.putheader("Content-Type", "image/jpeg")
-    connection.putheader("Content-Length", "50000001")
+    connection.putheader("Content-Length", str(MAX_UPLOAD_BYTES + 1))
     connection.endheaders()
     answer = connection.getresponse()
     assert (answer.status, json.loads(answer.read())["type"]) == (413, "/docs#problem-too-large")

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from settings import MAX_UPLOAD_BYTES
 from tests.photos import encoded, jpeg, picture
 from tests.service import Answer, Running
 
@@ -243,7 +244,7 @@ def test_wrong_content_type(service: Running, kind: str) -> None:
 
 def test_over_the_limit_is_refused_before_it_is_sent(service: Running) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as client:
-        client.sendall(_head(service, 60_000_000))
+        client.sendall(_head(service, MAX_UPLOAD_BYTES + 1))
         client.settimeout(5)
         assert client.recv(100).startswith(b"HTTP/1.1 413")
 
@@ -251,7 +252,7 @@ def test_over_the_limit_is_refused_before_it_is_sent(service: Running) -> None:
 def test_over_the_limit_in_chunks(service: Running) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as client:
         client.sendall(_head(service, None))
-        body, answer = jpeg(35) + bytes(51_000_000), b""
+        body, answer = jpeg(35) + bytes(MAX_UPLOAD_BYTES), b""
         try:
             for start in range(0, len(body), 1_000_000):
                 part = body[start : start + 1_000_000]
