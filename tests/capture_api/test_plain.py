@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from settings import MAX_UPLOAD_BYTES
 from tests.photos import jpeg
 from tests.service import Answer, Running
 
@@ -237,7 +238,7 @@ def test_who_waits_for_100_continue_hears_it_or_is_refused_before_the_body(runni
     running.register(photo, wait=0, key=key)
     for wanted, head in (
         (401, _head(running, "wrong", 1000, Expect="100-continue")),
-        (413, _head(running, running.key, 60_000_000, Expect="100-continue")),
+        (413, _head(running, running.key, MAX_UPLOAD_BYTES + 1, Expect="100-continue")),
         (415, _head(running, running.key, 1000, Expect="100-continue").replace(b"image/jpeg", b"video/mp4")),
         (429, _head(running, key, 400_000, Expect="100-continue")),
     ):
