@@ -51,6 +51,7 @@ class Settings:
     photo_workers: int
     rate_limits: tuple[int, int]
     c2pa_trust: tuple[Path, ...] = ()
+    attestation_file: Path | None = None
 
     @property
     def run(self) -> Path:
@@ -119,6 +120,7 @@ _KNOWN = {
     "CAPTURE_TSA_ROOTS": "a PEM file with the root certificates of the time-stamping authority",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
+    "CAPTURE_ATTESTATION": "a TOML file that says whose devices are attested, as docs/devices.md shows",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
     "CAPTURE_RATE_LIMITS": "how many lookups, and how many photos, one address may send a minute without a key: 120 20",
 }
@@ -163,6 +165,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         photo_workers=_whole(environ, "CAPTURE_PHOTO_WORKERS", 2, 1, 64),
         rate_limits=_rate_limits(environ),
         c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
+        attestation_file=_file(environ, "CAPTURE_ATTESTATION"),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")

@@ -10,6 +10,7 @@ from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.captures import captures
 from capture_api.certificates import certificates
+from capture_api.devices import devices
 from capture_api.inspector import inspector
 from capture_api.log import log
 from capture_api.matches import matches
@@ -37,7 +38,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_watch"] = Watch(services.captures.newest_fact)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    for blueprint in (captures, proofs, matches, verify, inspector, log, certificates, public, operations):
+    for blueprint in (captures, proofs, devices, matches, verify, inspector, log, certificates, public, operations):
         app.register_blueprint(blueprint)
     # The API's own description says /v1; a client that was told no more than the host appends the paths to that.
     app.register_blueprint(bindings, url_prefix="/v1")

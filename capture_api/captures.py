@@ -13,6 +13,7 @@ from capture_api.problems import gone, problem
 from capture_api.registration import answer_registered, register_upload
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
+from capture_api.vouching import vouched
 from pipeline.errors import Erased, Unavailable
 from pipeline.record import FACTS, Capture, Manifest, encode
 
@@ -27,9 +28,9 @@ KEEP_ALIVE_S = 10  # phones' networks drop a silent connection
 @needs("capture")
 def register() -> Response:
     """Register a photo."""
-    wait_s, idempotency_key = _wait_s(), _idempotency_key()
+    wait_s, idempotency_key, device = _wait_s(), _idempotency_key(), vouched()
     with open_incoming(services().blobs) as incoming:
-        registered = register_upload(take_upload(incoming), idempotency_key)
+        registered = register_upload(take_upload(incoming), idempotency_key, device)
     if wait_s:
         registered = replace(registered, capture=_wait(registered.capture, wait_s))
     return answer_registered(registered)

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from pipeline.device import Device
 from pipeline.errors import Conflict, Erased, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
 from store.database import Database, as_moment, blobs_stay, now_text
+from store.devices import count_statement
 from store.erasure import is_erased
 from store.facts import as_json, blobs_of, name_blobs, write_fact
 from store.outbox import anchor_at, newest_size
@@ -35,9 +37,11 @@ class CaptureRecords:
 
     def register(
         self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
-        idempotency: tuple[str, bytes] | None = None,
+        idempotency: tuple[str, bytes] | None = None, device: Device | None = None,
     ) -> str:  # fmt: skip
         """Commit a new capture with its `asset` fact; bytes this owner registered before give the older id.
+
+        `device`: the fact of a new capture that a device signed for; an older capture stays as it is.
 
         `idempotency` (the client's key, and the digest of what it asked) is committed with it. Raises Conflict when
         the key stands for another request; nothing is registered then.
@@ -50,13 +54,15 @@ class CaptureRecords:
                 if found is None:
                     _insert(connection, capture_id, owner, owner_address, request, asset)
                     self._check_blobs(connection, asset)
+                    if device:
+                        write_fact(connection, capture_id, "device", count_statement(connection, device))
                     found = capture_id
                 if idempotency:
                     _remember(connection, owner, *idempotency, found)
             return found
         except IntegrityError:
             # On a database that lets two begin at once, the other was quicker: now it is found.
-            return self.register(capture_id, owner, owner_address, request, asset, idempotency)
+            return self.register(capture_id, owner, owner_address, request, asset, idempotency, device)
 
     def idempotent(self, owner: str, key: str, request_digest: bytes) -> str | None:
         """The capture that this Idempotency-Key stands for, or None. Raises Conflict when it stood for another."""
