@@ -56,7 +56,7 @@ class Phone:
     def headers(
         self, method: str, path: str, body: bytes, nonce: str, covered: str = '"@method" "@path" "content-digest"',
         **parameters: Any,
-    ) -> dict[str, str]:  # fmt: skip
+    ) -> dict[str, Any]:  # fmt: skip
         """The headers of a signed request. `parameters` replace those of the signature; None leaves one out."""
         given = {"created": int(time.time()) - self.behind_s, "keyid": self.id or b64url(self.thumbprint),
                  "nonce": nonce, "alg": "ecdsa-p256-sha256"} | parameters  # fmt: skip
