@@ -49,7 +49,8 @@ def receipt(capture: Capture, log: Log, terms: Mapping[str, Any]) -> dict[str, A
         "manifest": _manifest(encode(capture.fact("manifest"))),
         "rights": dict(terms),
     }  # fmt: skip
-    return document | _note(anchor)
+    device = {"device": encode(capture.fact("device"))} if "device" in capture.facts else {}
+    return document | device | _note(anchor)
 
 
 def _manifest(fact: dict[str, Any]) -> dict[str, Any]:
