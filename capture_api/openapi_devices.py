@@ -9,7 +9,8 @@ from provenance.devices.errors import Reason
 
 SIGNED = (
     header("Signature-Input", "RFC 9421: one signature, labelled capture, over \"@method\", \"@path\" and "
-           "\"content-digest\", with created, keyid (the device's id), nonce and alg=\"ecdsa-p256-sha256\""),
+           "\"content-digest\" (or \"repr-digest\"), with created, keyid (the device's id), nonce and "
+           "alg=\"ecdsa-p256-sha256\""),
     header("Signature", "RFC 9421: r and s, 64 bytes"),
 )  # fmt: skip
 STATEMENT = header("Capture-Statement", "what a device signed for this photo without a network: see docs/devices.md")

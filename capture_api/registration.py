@@ -13,7 +13,7 @@ from capture_api.problems import problem, render
 from capture_api.quotas import charge_of, over_quota
 from capture_api.render import capture_json, json_answer
 from capture_api.services import services
-from capture_api.vouching import for_photo
+from capture_api.vouching import for_photo, still_enrolled
 from pipeline.device import Device
 from pipeline.errors import Rejected
 from pipeline.record import Asset, Capture, Request, Rights
@@ -39,10 +39,11 @@ def register_upload(upload: Upload, idempotency_key: str | None = None, device: 
     """Keep the bytes and commit the capture, durably; the same bytes of the same owner give the older capture.
 
     `device`: who vouched for it, as capture_api/vouching.py says. Raises Problem for rights that cannot be, for a
-    device that signed for other bytes, for an Idempotency-Key that stands for another request, and when the key has
-    used up what it may.
+    device that signed for other bytes or was revoked meanwhile, for an Idempotency-Key that stands for another
+    request, and when the key has used up what it may.
     """
     for_photo(device, upload.incoming.sha256)
+    still_enrolled(device)
     try:
         return _register(upload, idempotency_key, device)
     except KeyReused as reused:

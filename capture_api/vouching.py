@@ -1,7 +1,7 @@
 """Who vouches for an upload: a request that a device signed, or a statement that it signed before. Refused is refused:
 a photo whose signature does not hold is not registered as if it had none; the client may send it again without."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import request
@@ -12,23 +12,16 @@ from capture_api.services import services
 from pipeline.device import Device
 from provenance.devices import signature, statement
 from provenance.devices.errors import Refused
-from store.devices import Enrolled
+from store.devices import NONCE_S, Enrolled
 
 MOST_SECONDS = 10**11  # beyond any clock that is worth telling
 AHEAD_S = 60  # a device clock that is later than ours by more is named
+BEHIND_S = NONCE_S + 60  # the same of one that is earlier, for a request, which is no older than its nonce
 _NONCES = {
     "unknown": ("unknown-nonce", "The nonce is none that you were given here. Ask POST /v1/devices/nonce for one."),
     "stale": ("stale", "The nonce has ended. Ask for a new one and sign again."),
     "replayed": ("replayed", "The nonce was used before: each is good for one request. Ask for a new one."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A request's signature that holds, with its nonce used up."""
-
-    signed: signature.Signed
-    thumbprint: bytes
 
 
 def vouched(offline: str | None = None) -> Device | None:
@@ -47,12 +40,20 @@ def vouched(offline: str | None = None) -> Device | None:
         raise refused(reason) from None
 
 
-def for_photo(device: Device | None, sha256: bytes) -> Device | None:
-    """The fact, when it is for these bytes. Raises Problem when it is for others."""
+def for_photo(device: Device | None, sha256: bytes) -> None:
+    """Raise Problem when the fact is for other bytes than these."""
     if device is not None and device.photo != sha256:
         raise refused(Refused("wrong-digest", f"The device signed for the SHA-256 {device.photo.hex()}; the photo has "
                               f"{sha256.hex()}."))  # fmt: skip
-    return device
+
+
+def still_enrolled(device: Device | None) -> None:
+    """Raise Problem when the device was revoked while the photo's bytes came, which may take a day."""
+    try:
+        if device is not None:
+            _enrolled(device.device)
+    except Refused as reason:
+        raise refused(reason) from None
 
 
 def check_request(key: bytes, covered: signature.Signed) -> None:
@@ -100,8 +101,10 @@ def _by_statement(compact: str) -> Device:
 
 def _fact(device: Enrolled, now: datetime, fact: Device) -> Device:
     ahead_s = min(round((fact.device_time - now).total_seconds()), MOST_SECONDS)
-    late = (f"the device's clock was {ahead_s} seconds ahead of the server's",) * (ahead_s > AHEAD_S)
-    return replace(fact, clock_difference_s=ahead_s, notices=late)
+    notices = [f"the device's clock was {ahead_s} seconds ahead of the server's"] * (ahead_s > AHEAD_S)
+    if fact.way == "request" and -ahead_s > BEHIND_S:
+        notices = [f"the device's clock was {-ahead_s} seconds behind the server's"]
+    return replace(fact, clock_difference_s=ahead_s, notices=tuple(notices))
 
 
 def _enrolled(name: str) -> Enrolled:

@@ -117,7 +117,7 @@ def _oddities(connection: Connection, device_id: str, counter: int) -> list[str]
     before = connection.execute(top.where(column < counter)).scalar() or 0
     highest = connection.execute(top).scalar() or 0
     if connection.execute(top.where(column == counter)).scalar():
-        return [f"the counter {counter} was used before, for another photo"]
+        return [f"the counter {counter} was used before, for another photo or one that was erased"]
     missing = counter - before - 1
     return [f"of its statements, {missing} before this one had not come when it came (the last was number {before})"
             ] * bool(missing) + [f"number {highest} came before number {counter}"] * (highest > counter)  # fmt: skip

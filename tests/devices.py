@@ -66,12 +66,12 @@ class Phone:
             if value is not None
         )
         digest = content_digest(body)
-        values = {"@method": method, "@path": path, "content-digest": digest}
+        values = {"@method": method, "@path": path, "content-digest": digest, "repr-digest": digest}
         lines = [f'"{name}": {values[name]}' for name in covered.replace('"', "").split()]
         base = "\n".join([*lines, f'"@signature-params": ({covered}){listed}'])
         signature = base64.b64encode(self.sign(base.encode())).decode()
         return {
-            "Content_Digest": digest,
+            "Repr_Digest" if "repr-digest" in covered else "Content_Digest": digest,
             "Signature_Input": f"capture=({covered}){listed}",
             "Signature": f"capture=:{signature}:",
         }

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,8 @@ from ledger import p256
 from provenance.devices import signature
 from provenance.devices.errors import Refused
 from provenance.devices.keys import from_jwk, is_signed, thumbprint, to_base64url
-from tests.devices import Phone
+from tests.devices import Phone, content_digest
+from tests.service import ROOT
 
 # RFC 9421, B.1.3 and B.2.4: "Signing a Response Using ecdsa-p256-sha256".
 RFC_KEY = {
@@ -53,6 +55,43 @@ def test_what_is_signed_is_as_the_rfc_puts_it_together() -> None:
     assert read.base == CAPTURE_BASE
     assert (read.keyid, read.nonce, read.created.timestamp()) == ("k", "n", 1618884473)
     assert read.photo == hashlib.sha256(b"").digest()
+
+
+def test_the_example_in_the_docs_is_one() -> None:
+    lines = [line.strip() for line in (ROOT / "docs/devices.md").read_text().splitlines() if line.startswith("    ")]
+    start = lines.index("POST /v1/uploads HTTP/1.1")
+    headers = dict(line.split(": ", 1) for line in lines[start + 1 : start + 8])
+    read = signature.read(signature.Message("POST", "/v1/uploads", {name.lower(): headers[name] for name in headers}))
+    first = lines.index('"@method": POST')
+    assert read.base.splitlines() == lines[first : first + 4]
+    key = json.loads(next(line for line in lines if line.startswith('{"kty"')))
+    signature.check(read, from_jwk(key))
+    metadata = dict(item.split(" ") for item in headers["Upload-Metadata"].split(","))
+    assert base64.b64decode(metadata["sha256"]).decode() == read.photo.hex()
+    assert read.photo == hashlib.sha256(b"a photo's bytes").digest()
+
+
+@pytest.mark.parametrize(
+    ("covered", "digests", "photo"),
+    [('"repr-digest"', {"repr-digest": b"a"}, b"a"), ('"content-digest" "repr-digest"', {"repr-digest": b"a"}, b"a"),
+     ('"content-digest"', {"repr-digest": b"a"}, b"")],
+)  # fmt: skip
+def test_the_whole_photos_digest_is_taken_when_it_is_signed(
+    covered: str, digests: dict[str, bytes], photo: bytes
+) -> None:
+    stated = {name: content_digest(each) for name, each in digests.items()}
+    signed = f'capture=("@method" "@path" {covered});created=1;nonce="n";keyid="k"'
+    assert signature.read(message(**stated, **{"signature-input": signed})).photo == hashlib.sha256(photo).digest()
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=:", "sha-256=:AAAA:", "sha-256=1", "sha-512=:AAAA:", ""],
+)
+def test_a_digest_that_strangers_would_not_find_is_refused(header: str) -> None:
+    with pytest.raises(Refused) as refused:
+        signature.read(message(**{"content-digest": header}))
+    assert refused.value.reason == "wrong-digest"
 
 
 def test_white_space_between_the_parameters_does_not_count() -> None:
