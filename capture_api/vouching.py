@@ -58,7 +58,7 @@ def still_enrolled(device: Device | None) -> None:
 
 def check_request(key: bytes, covered: signature.Signed) -> None:
     """Check this request's signature with this key, and use its nonce up. Raises Refused."""
-    signature.check(covered, key)
+    signature.check(covered, key, datetime.now(UTC))
     state = services().devices.use(caller().owner, covered.nonce)
     if state != "good":
         reason, sentence = _NONCES[state]

@@ -36,7 +36,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signature that was read and not checked yet. `base`: what it signs.
+    """A signature that was read and not checked yet. `base`: what it signs. `expires`: from when on it is not to count.
 
     `photo`: the covered SHA-256; that of Repr-Digest where both digests are covered.
     """
@@ -47,6 +47,7 @@ class Signed:
     nonce: str
     created: datetime
     photo: bytes
+    expires: datetime | None = None
 
     @property
     def digest(self) -> bytes:
@@ -66,17 +67,17 @@ def read(message: Message) -> Signed:
     signature = values[LABEL][0]
     if not isinstance(signature, bytes):
         raise Refused("malformed", "The value in Signature is no byte sequence: write it as :base64:.")
-    created = _text(parameters, "created", int)
-    if not 0 <= created <= _MAX_MOMENT:
-        raise Refused("malformed", "created is no time in unix seconds.")
     return Signed(
         base, signature, _text(parameters, "keyid", str), _text(parameters, "nonce", str),
-        datetime.fromtimestamp(created, UTC), _photo(message, covered),
+        _moment(parameters, "created"), _photo(message, covered),
+        _moment(parameters, "expires") if "expires" in parameters else None,
     )  # fmt: skip
 
 
-def check(signed: Signed, key: bytes) -> None:
-    """Raise Refused unless this key signed it."""
+def check(signed: Signed, key: bytes, now: datetime) -> None:
+    """Raise Refused unless this key signed it, and its own end, if it names one, is to come."""
+    if signed.expires and signed.expires <= now:
+        raise Refused("expired", "The signature has expired, by its own word. Sign again.")
     if not is_signed(key, signed.signature, signed.base.encode()):
         raise Refused("wrong-key", "The signature is not this device's over this request. Sign what is sent "
                       "with the key that was enrolled; r and s are 64 bytes, not DER.")  # fmt: skip
@@ -137,6 +138,13 @@ def _text(parameters: Mapping[str, Any], name: str, kind: type) -> Any:
     if type(value) is not kind:
         raise Refused("missing-component", f"The signature has no {name}. Put it among its parameters.")
     return value
+
+
+def _moment(parameters: Mapping[str, Any], name: str) -> datetime:
+    moment = _text(parameters, name, int)
+    if not 0 <= moment <= _MAX_MOMENT:
+        raise Refused("malformed", f"{name} is no time in unix seconds.")
+    return datetime.fromtimestamp(moment, UTC)
 
 
 def _dictionary(message: Message, name: str) -> dict[str, Any]:

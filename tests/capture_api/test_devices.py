@@ -105,6 +105,8 @@ def test_a_replay_is_refused_and_nothing_registered(service: Running, phone: Pho
         ({"keyid": None}, "missing-component"),
         ({"created": None}, "missing-component"),
         ({"created": 10**14}, "malformed"),
+        ({"expires": 1_618_884_473}, "expired"),
+        ({"expires": -1}, "malformed"),
         ({"alg": "rsa-pss-sha512"}, "wrong-algorithm"),
         ({"covered": '"@method" "@path"'}, "missing-component"),
         ({"covered": '"@path" "content-digest"'}, "missing-component"),

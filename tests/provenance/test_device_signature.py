@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -65,7 +66,7 @@ def test_the_example_in_the_docs_is_one() -> None:
     first = lines.index('"@method": POST')
     assert read.base.splitlines() == lines[first : first + 4]
     key = json.loads(next(line for line in lines if line.startswith('{"kty"')))
-    signature.check(read, from_jwk(key))
+    signature.check(read, from_jwk(key), datetime.now(UTC))
     metadata = dict(item.split(" ") for item in headers["Upload-Metadata"].split(","))
     assert base64.b64decode(metadata["sha256"]).decode() == read.photo.hex()
     assert read.photo == hashlib.sha256(b"a photo's bytes").digest()
