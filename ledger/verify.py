@@ -4,7 +4,7 @@
     python3 verify.py receipt.json photo.jpg [--key KEY]      KEY: the log's public key, or a file that holds it
 
 Each step is a method of `Check`. Not covered: capture, note, asset.media_type, the manifest's size, label and signer,
-names that version 1 does not have, witnesses' signatures, and anchor: ask the chain for it (`capture verify --rpc`).
+names that its version does not have, witnesses' signatures, and anchor: ask the chain for it (`capture verify --rpc`).
 Exit codes: 0 every step passed, with the key that you gave; 1 a step failed; 2 the inputs could not be read; 3 nothing
 failed, but a step was not checked or you gave no key: anyone can make a receipt that only a log you trust refutes.
 """
@@ -42,7 +42,7 @@ class Check:  # a receipt as JSON text, its photo, and the log's key
         self.vouch: Any = None
     def __getattr__(self, name: str) -> Any:
         raise NotChecked("what it needs is not well formed")
-    def receipt(self) -> str:  # it has the form of version 1, and is at one with itself
+    def receipt(self) -> str:  # it has the form of version 1 or 2, and is at one with itself
         outside = re.sub(rb'"(?:[^"\\]|\\.)*"?', b"", self.text)  # of strings; deep nesting kills some interpreters
         need(len(re.findall(rb"[\[{]", outside)) <= 500, "it has more than 500 brackets")
         found = json.loads(self.text.decode(), object_pairs_hook=lambda pairs: need(
@@ -50,7 +50,7 @@ class Check:  # a receipt as JSON text, its photo, and the log's key
         words, place, asset, manifest = (found[name] for name in ("statement", "inclusion", "asset", "manifest"))
         numbers = [found["version"], place["index"], place["tree_size"], asset["size"]]
         need(all(type(n) is int and 0 <= n < 2**63 for n in numbers), "a number is not whole, or not below 2^63")
-        need(found["version"] == 1, "its version is not 1: get a newer verifier")
+        need(found["version"] == 1 + ("device" in found), "it is of another version: get a newer verifier")
         need(type(words) is type(place["proof"]) is list and len(words) == 10, "its statement or proof is misshapen")
         digests = [*words, found["leaf"], asset["sha256"], manifest["sha256"], *place["proof"]]
         need(all(re.fullmatch("[0-9a-f]{64}", value) for value in digests), "a digest is not 64 lower-case hex digits")
