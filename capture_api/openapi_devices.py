@@ -21,13 +21,13 @@ _TEXT = {"type": "string"}
 _MOMENT = {"type": "string", "format": "date-time"}
 
 DEVICE_CALLS = (
-    Call("post", "/v1/devices/nonce", "A nonce that makes the next signed request good, once, within 5 minutes.",
-         {201: (JSON, ref("DeviceNonce"))}, (*_KEYED, "too-many-requests")),
     Call("post", "/v1/devices", "Enrol a device's P-256 key, by a request signed with that key (keyid: its RFC 7638 "
          "thumbprint in base64url).", {201: _DEVICE},
          (*_KEYED, "malformed-request", "too-large", "conflict", "signature-refused", "attestation-refused"),
          (*SIGNED, header("Content-Digest", "RFC 9530, sha-256 of the body")),
          {JSON: {"schema": ref("DeviceEnrolment")}}),
+    Call("post", "/v1/devices/nonce", "A nonce that makes the next signed request good, once, within 5 minutes.",
+         {201: (JSON, ref("DeviceNonce"))}, (*_KEYED, "too-many-requests")),
     Call("get", "/v1/devices", "Your devices.", {200: (JSON, ref("Devices"))}, _KEYED),
     Call("get", "/v1/devices/{device_id}", "One of them.", {200: _DEVICE}, (*_KEYED, "not-found"), (_ID,)),
     Call("delete", "/v1/devices/{device_id}", "Revoke it: no signature of it counts from now on. Its captures stay.",
