@@ -59,6 +59,8 @@ def create_app(services: Services) -> Flask:
 
 def _start() -> None:
     g.started = time.perf_counter()
+    if "\0" in request.path:  # PostgreSQL takes none in a text
+        raise problems.problem("not-found", "Nothing is at an address with a NUL in it. The calls are listed at /docs.")
 
 
 def _finish(answer: Response) -> Response:

@@ -22,6 +22,7 @@ from store.devices import Enrolled
 
 devices = Blueprint("devices", __name__, url_prefix="/v1/devices")
 
+NAME = r"^[^\x00-\x1f\x7f]+$"  # a line of text
 MAX_BODY_BYTES = 256 * 1024  # attestations are certificates in base64
 
 
@@ -30,7 +31,7 @@ class Enrolment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=100, pattern=NAME)
     public_key: dict[str, Any]
     attestation: dict[str, Any] | None = None
 

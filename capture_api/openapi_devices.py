@@ -41,7 +41,7 @@ DEVICE_SCHEMAS = {
     "DeviceEnrolment": {
         "type": "object", "required": ["name", "public_key"], "additionalProperties": False,
         "properties": {
-            "name": {"type": "string", "minLength": 1, "maxLength": 100},
+            "name": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[^\\x00-\\x1f\\x7f]+$"},
             "public_key": {"type": "object", "required": ["kty", "crv", "x", "y"], "description": "a public P-256 JWK"},
             "attestation": {"anyOf": [
                 {"type": "object", "required": ["format"], "properties": {

@@ -64,8 +64,8 @@ def _statement(text: str, signature: bytes, payload: dict[str, Any]) -> Statemen
     sha256, device, moment, counter = (payload.get(name) for name in ("sha256", "device", "time", "counter"))
     if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise Refused("malformed", "The statement's sha256 is not 64 lower-case hex digits.")
-    if not isinstance(device, str):
-        raise Refused("malformed", "The statement names no device.")
+    if not isinstance(device, str) or not re.fullmatch("[0-9a-z]{1,64}", device):
+        raise Refused("malformed", "The statement names no device by its id.")
     if type(moment) is not int or not 0 <= moment <= _MAX_MOMENT:
         raise Refused("malformed", "The statement's time is not in whole unix seconds.")
     if type(counter) is not int or not 1 <= counter <= MAX_COUNTER:

@@ -215,7 +215,14 @@ def test_only_who_has_the_key_can_enrol_it(service: Running) -> None:
     headers = phone.headers("POST", "/v1/devices", body, nonce_of(service))
     changed = body.replace(b"phone", b"other")
     assert refused(service.ask("POST", "/v1/devices", changed, **headers)) == "wrong-digest"
-    for wrong in (b"", b"[]", b'{"name": ""}', b'{"name": "a", "public_key": {}, "more": 1}', b"\xff"):
+    for wrong in (
+        b"",
+        b"[]",
+        b'{"name": "a\\u0000", "public_key": {}}',
+        b'{"name": ""}',
+        b'{"name": "a", "public_key": {}, "more": 1}',
+        b"\xff",
+    ):
         assert service.ask("POST", "/v1/devices", wrong).json["type"] == "/docs#problem-malformed-request"
     assert service.ask("POST", "/v1/devices", b"x" * 300_000).json["type"] == "/docs#problem-too-large"
 
@@ -280,6 +287,8 @@ def test_statements_that_do_not_hold_are_refused(service: Running, phone: Phone)
         phone.statement(photo, 0): "malformed", phone.statement(photo, True): "malformed",
         phone.statement(photo, 100, time="now"): "malformed", phone.statement(photo, 100, sha256="00"): "malformed",
         phone.statement(photo, 100, device=1): "malformed", "x" * 3_000: "malformed",
+        phone.statement(photo, 100, device="\0"): "malformed",
+        phone.statement(photo, 100, device="\ud800"): "malformed",
     }  # fmt: skip
     for statement, reason in wrong.items():
         answer = service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg", Capture_Statement=statement)
