@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+MAX_AT_ONCE = 480  # requests inside the API: 200 slow phones and as many event streams hold a thread each
 MAX_UPLOAD_BYTES = 120_000_000  # a 48 MP ProRAW is 75 to 100 MB; a 12 MP JPEG is 3 to 8 MB
 
 T = TypeVar("T", int, None)

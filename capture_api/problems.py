@@ -92,10 +92,8 @@ def render(found: Problem) -> Response:
     answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
     if found.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="capture"'
-    if "retry_after_s" in found.more:
-        answer.headers["Retry-After"] = str(found.more["retry_after_s"])
-    if found.status == 503:
-        answer.headers["Retry-After"] = "2"
+    if "retry_after_s" in found.more or found.status == 503:
+        answer.headers["Retry-After"] = str(found.more.get("retry_after_s", 2))
     if "expected-offset" in found.more:
         answer.headers["Upload-Offset"] = str(found.more["expected-offset"])
     return answer
