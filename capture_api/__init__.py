@@ -12,6 +12,7 @@ from capture_api.body import UploadRequest
 from capture_api.captures import captures
 from capture_api.certificates import certificates
 from capture_api.crowd import Crowd, refuse_crowd
+from capture_api.devices import devices
 from capture_api.feed import feed
 from capture_api.inspector import inspector
 from capture_api.log import log
@@ -44,7 +45,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
     told = feed, subscriptions
-    known = captures, uploads, proofs, matches, verify, inspector, log, certificates, public, operations
+    known = captures, uploads, devices, proofs, matches, verify, inspector, log, certificates, public, operations
     for blueprint in (*known, *told):
         app.register_blueprint(blueprint)
     # The API's own description says /v1; a client that was told no more than the host appends the paths to that.
@@ -60,6 +61,8 @@ def create_app(services: Services) -> Flask:
 def _start() -> None:
     g.started = time.perf_counter()
     refuse_crowd()
+    if "\0" in request.path:  # PostgreSQL takes none in a text
+        raise problems.problem("not-found", "Nothing is at an address with a NUL in it. The calls are listed at /docs.")
 
 
 def _finish(answer: Response) -> Response:

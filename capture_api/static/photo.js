@@ -36,6 +36,7 @@ class Photo {
     this.part(".which").textContent = [fileName, time(capture.created_at)].filter(Boolean).join(" · ");
     this.article.setAttribute("aria-label", `Photo ${fileName}`);
     this.#buttons(onAnother);
+    this.#device(capture.device);
     this.#state();
     factsOf(capture, (fact) => this.add(fact, { quietly: true }));
   }
@@ -84,6 +85,12 @@ class Photo {
       if (before) URL.revokeObjectURL(before);
     };
     image.src = address;
+  }
+
+  /** Who signed for it, what that proves, and what not. */
+  #device(device) {
+    this.part(".device").hidden = !device;
+    if (device) this.part(".device").textContent = [device.means.proves, device.means.not, ...device.notices.map(sentence)].join(" ");
   }
 
   #line({ title }) {
