@@ -334,7 +334,11 @@ class Course:
     def reset(self) -> None:
         """The chain comes back in an older state: we stop, say why, and sign nothing."""
         before = self.anchored.sent()
-        depth = FINAL_DEPTH + MAX_REORG
+        chain = self.anchored.node.chain()
+        final = self.anchored.outbox.newest_final(chain.chain_id, str(self.contract))
+        assert final and final.block is not None, "a course comes to rest when all is final"
+        # However many blocks were made until then: the one that was final has to go.
+        depth = chain.newest_block() - final.block + 1
         if self.dice.random() < 0.5 or "result" not in self.node.ask("anvil_reorg", depth, []):
             self.node.ask("anvil_reset")
         self.counts["reset"] += 1
