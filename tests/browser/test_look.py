@@ -67,7 +67,7 @@ def test_every_step_is_readable_and_large_enough(visit: Visit, service: Running,
     choose(page, jpeg(seed))
     _check(page)
     register(page)
-    newest = anchored(page)
+    newest = anchored(page, 2)  # beside the one that was refused
     _check(page)
     newest.get_by_role("link", name="Open its public page").click()
     expect(page.get_by_role("heading", name="What is not known")).to_be_visible()
@@ -111,6 +111,8 @@ def test_a_photo_can_be_registered_with_the_keyboard_alone(phone: Watched) -> No
         page.keyboard.press("Enter")
     chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg(9211)})
     expect(page.get_by_role("heading", name="The photo and its rights")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Leave out a.jpg")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("radio", name="Ask me").is_checked()
