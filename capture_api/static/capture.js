@@ -98,8 +98,7 @@ async function keepOne(file, camera) {
   try {
     place += 1;
     const item = await queue.add(file, { name, place, camera });
-    if (!item) return trouble(name, new Problem(409, { title: "It is in the list already", detail: "Nothing was added.", next: "Choose another photo." }));
-    changed(item.id, item);
+    if (item === null) trouble(name, new Problem(409, { title: "It is in the list already", detail: "Nothing was added.", next: "Choose another photo." }));
   } catch (error) {
     const isFull = error?.name === "QuotaExceededError";
     trouble(name, new Problem(507, {

@@ -36,7 +36,7 @@ export function start(onKeyRefused) {
   return run();
 }
 
-/** Keep a photo on the shelf: first its bytes, then what is told from them. Returns the item, or null for one twice. */
+/** Keep a photo on the shelf: first its bytes, then what is told from them. Returns the item; null for one that is there already. */
 export async function add(photo, { name, place, camera = false }) {
   const id = uuid();
   const made = {

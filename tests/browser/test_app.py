@@ -190,6 +190,7 @@ def test_a_digest_of_other_bytes_is_made_anew_once(phone: Watched, service: Runn
 def test_chosen_photos_wait_for_their_form_over_a_reload(phone: Watched) -> None:
     pick(phone.page, jpeg(9814), jpeg(9815), jpeg(9816))
     phone.page.get_by_role("button", name="Leave out IMG_1.jpg").click()
+    expect(phone.page.locator("#chosen li")).to_have_count(2)
     phone.page.reload()
     expect(phone.page.locator("#chosen li")).to_have_count(2)
     expect(phone.page.locator("#chosen img").first).to_be_visible()
