@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
+# A service is seven Python processes, and tests start dozens: each would compile all our modules again without this.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload golden contracts vendor \

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+MAX_AT_ONCE = 480  # requests inside the API: 200 slow phones and as many event streams hold a thread each
 MAX_UPLOAD_BYTES = 120_000_000  # a 48 MP ProRAW is 75 to 100 MB; a 12 MP JPEG is 3 to 8 MB
 
 T = TypeVar("T", int, None)
@@ -54,6 +55,7 @@ class Settings:
     c2pa_trust: tuple[Path, ...] = ()
     webhook_networks: tuple[str, ...] = ()
     quotas: tuple[int, int, int] = (0, 0, 0)
+    attestation_file: Path | None = None
 
     @property
     def run(self) -> Path:
@@ -122,6 +124,7 @@ _KNOWN = {
     "CAPTURE_TSA_ROOTS": "a PEM file with the root certificates of the time-stamping authority",
     "CAPTURE_LOG_ORIGIN": "the log's name as a URL without scheme, such as log.example.org/capture",
     "CAPTURE_WITNESSES": "each witness's https URL and its key, such as https://witness.example witness.example+…+…",
+    "CAPTURE_ATTESTATION": "a TOML file that says whose devices are attested, as docs/devices.md shows",
     "CAPTURE_PHOTO_WORKERS": "a whole number from 1 to 64",
     "CAPTURE_QUOTAS": "an API key's bytes a day, captures an hour and uploads at once, 0 for no limit: "
     "20000000000 2000 16",
@@ -171,6 +174,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         c2pa_trust=_places(environ, "CAPTURE_C2PA_TRUST"),
         webhook_networks=_networks(environ),
         quotas=_quotas(environ),
+        attestation_file=_file(environ, "CAPTURE_ATTESTATION"),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")

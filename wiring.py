@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.device import Device
 from pipeline.errors import Unavailable
 from pipeline.ports import Picture, Public, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
@@ -20,6 +21,7 @@ from store.captures import CaptureRecords
 from store.changes import Changes
 from store.database import Database
 from store.deliveries import Deliveries
+from store.devices import Devices
 from store.erasure import Erasures, Grave
 from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from ledger.signer import Signer
     from notify.keys import NotifyKeys
     from provenance.certificates import LeafPolicy
+    from provenance.devices.policy import Policy
     from provenance.keys import Identity, KeyFolder
     from provenance.timestamp import Authority
     from provenance.trust import TrustLists
@@ -133,6 +136,20 @@ class Services:
 
         settings = self.settings
         return NotifyKeys(settings.keys / "notify", read_private, write_once, settings.public_url)
+
+    @cached_property
+    def devices(self) -> Devices:
+        return Devices(self.database)
+
+    @cached_property
+    def attestation(self) -> "Policy":
+        """Whose attestations count, and for what. Raises SettingError, naming what is wrong in the file."""
+        from provenance.devices.policy import load_policy
+
+        try:
+            return load_policy(self.settings.attestation_file)
+        except ValueError as error:
+            raise SettingError(f"CAPTURE_ATTESTATION: {error}") from None
 
     @cached_property
     def log(self) -> LogRecords:
@@ -342,6 +359,7 @@ class Services:
             "captures",
             "erasures",
             "keys",
+            "devices",
             "log",
             "index",
             "published_index",
@@ -451,6 +469,10 @@ class Domains:
 
         written = statement(**words)  # type: ignore[arg-type]
         return written, leaf_digest(written)
+
+    def vouches(self, device: Device | None, verdict: Verdict) -> bool:
+        known_copy = verdict.kind in ("exact_copy", "near_copy", "contains", "contained_in")
+        return device is not None and not known_copy and self._services.attestation.vouches(device.attested)
 
     def tombstone(self, grave: Grave) -> Leaf:
         from ledger.leaf import leaf_digest, tombstone

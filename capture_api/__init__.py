@@ -11,6 +11,8 @@ from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.captures import captures
 from capture_api.certificates import certificates
+from capture_api.crowd import Crowd, refuse_crowd
+from capture_api.devices import devices
 from capture_api.feed import feed
 from capture_api.inspector import inspector
 from capture_api.log import log
@@ -25,7 +27,7 @@ from capture_api.subscriptions import subscriptions
 from capture_api.uploads import uploads
 from capture_api.verify import verify
 from capture_api.watch import Watch
-from settings import MAX_UPLOAD_BYTES
+from settings import MAX_AT_ONCE, MAX_UPLOAD_BYTES
 from wiring import Services
 
 # No inline script or style, nothing from elsewhere: a photo's texts can never become code here.
@@ -43,8 +45,8 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_watch"] = Watch(services.changes.newest)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    told = feed, subscriptions
-    known = captures, uploads, proofs, matches, verify, inspector, log, certificates, public, shell, operations
+    told = feed, subscriptions, shell
+    known = captures, uploads, devices, proofs, matches, verify, inspector, log, certificates, public, operations
     for blueprint in (*known, *told):
         app.register_blueprint(blueprint)
     # The API's own description says /v1; a client that was told no more than the host appends the paths to that.
@@ -52,13 +54,16 @@ def create_app(services: Services) -> Flask:
     app.register_blueprint(bindings, name="bindings_of_the_host")
     problems.install(app)
     app.before_request(_start)
-    app.wsgi_app = MethodOverride(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = Crowd(MethodOverride(app.wsgi_app), MAX_AT_ONCE)  # type: ignore[method-assign]
     app.after_request(_finish)
     return app
 
 
 def _start() -> None:
     g.started = time.perf_counter()
+    refuse_crowd()
+    if "\0" in request.path:  # PostgreSQL takes none in a text
+        raise problems.problem("not-found", "Nothing is at an address with a NUL in it. The calls are listed at /docs.")
 
 
 def _finish(answer: Response) -> Response:

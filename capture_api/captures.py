@@ -13,6 +13,7 @@ from capture_api.quotas import admit, uploading
 from capture_api.registration import answer_registered, register_upload
 from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
+from capture_api.vouching import vouched
 from pipeline.errors import Erased, Unavailable
 from pipeline.record import Capture, Manifest, encode
 
@@ -30,7 +31,8 @@ def register() -> Response:
     wait_s, idempotency_key = _wait_s(), _idempotency_key()
     admit(caller(), request.content_length)
     with uploading(caller(), idempotency_key), open_incoming(services().blobs) as incoming:
-        registered = register_upload(take_upload(incoming), idempotency_key)
+        device = vouched()
+        registered = register_upload(take_upload(incoming), idempotency_key, device)
     if wait_s:
         registered = replace(registered, capture=_wait(registered.capture, wait_s))
     return answer_registered(registered)

@@ -9,6 +9,7 @@ from typing import Any
 
 from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
+from capture_api.openapi_devices import DEVICE_CALLS, DEVICE_SCHEMAS, REASONS, SIGNED, STATEMENT
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
@@ -16,6 +17,7 @@ from capture_api.openapi_uploads import UPLOADS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.credentials import TrustVerdict
+from pipeline.device import Device
 from pipeline.record import FACTS, Dimensions, Fingerprint, MatchKind, Rejection, Rights, Timestamp, VerdictKind
 from settings import MAX_UPLOAD_BYTES
 
@@ -41,12 +43,12 @@ CALLS = (
          f"Register a photo of at most {MAX_UPLOAD_BYTES // 1_000_000} MB. 202: taken, and durable. 201: with Prefer: "
          "wait=N, anchored within N seconds. 200: this owner registered these bytes before.",
          {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE},
-         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, "conflict", "invalid-metadata"),
+         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, "conflict", "invalid-metadata", "signature-refused"),
          (header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
           header("Idempotency-Key",
                  "1 to 255 characters of your choice: a repeat within 24 hours gives the first capture"),
           header("Capture-Metadata", f"The metadata as JSON (ASCII, at most {MAX_METADATA_BYTES} bytes), "
-                  "when the body is the photo itself"), _DIGEST),
+                  "when the body is the photo itself"), _DIGEST, *SIGNED, STATEMENT),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": JSON}}}}),
     *PLAIN,
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
@@ -85,6 +87,7 @@ CALLS = (
          {200: (JSON, ref("Verification"))}, _UPLOAD_PROBLEMS, (_DIGEST,),
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
     *RESOLUTION,
+    *DEVICE_CALLS,
     *TOLD,
     *UPLOADS,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
@@ -258,6 +261,7 @@ def _schemas() -> dict[str, Any]:
         "keep_location": {"type": "boolean"},
         **facts,
         "timestamp": _nullable(_timestamp()),
+        "device": _nullable(_schema(Device)) | {"description": "who signed for the photo; `means` says it in words"},
         "credentials_now": _nullable(_credentials_now()),
         "rejection": _nullable(_schema(Rejection)),
         "timings": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "ms since upload"},
@@ -273,6 +277,7 @@ def _schemas() -> dict[str, Any]:
         "Evidence": _evidence(),
         "Verification": _verdict("verdict", credentials=facts["credentials"], dimensions=_schema(Dimensions)),
         **RESOLVED,
+        **DEVICE_SCHEMAS,
         **TOLD_SCHEMAS,
         **PLAIN_SCHEMAS,
         "Receipt": {"type": "object", "required": list(_RECEIPT)},
@@ -285,6 +290,7 @@ def _schemas() -> dict[str, Any]:
                 "title": {"type": "string"},
                 "status": {"type": "integer"},
                 "detail": {"type": "string", "description": "what is wrong, and what to do next"},
+                "reason": {"enum": REASONS, "description": "of signature-refused and attestation-refused"},
             },
         },
     }  # fmt: skip

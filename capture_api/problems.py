@@ -31,6 +31,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "upload-cut-off": (400, "The upload ended early"),
     "no-key": (401, "An API key is needed"),
     "not-allowed": (403, "This key may not do that"),
+    "signature-refused": (403, "The device's signature does not hold"),
     "location-withheld": (403, "The file would tell where the photo was taken"),
     "not-found": (404, "There is no such thing here"),
     "no-upload": (404, "There is no such upload"),
@@ -49,6 +50,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "wrong-media-type": (415, "This is not a kind of photo that Capture takes"),
     "rejected": (422, "The photo was refused"),
     "invalid-metadata": (422, "The metadata is not valid"),
+    "attestation-refused": (422, "The device's key or its attestation does not hold"),
     "invalid-subscription": (422, "The webhook or push subscription cannot be made as asked"),
     "idempotency-key-reused": (422, "This Idempotency-Key stands for another request"),
     "quota-exceeded": (429, "This key has used up what it may"),
@@ -90,10 +92,8 @@ def render(found: Problem) -> Response:
     answer = Response(json.dumps(body), found.status, mimetype="application/problem+json")
     if found.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="capture"'
-    if "retry_after_s" in found.more:
-        answer.headers["Retry-After"] = str(found.more["retry_after_s"])
-    if found.status == 503:
-        answer.headers["Retry-After"] = "2"
+    if "retry_after_s" in found.more or found.status == 503:
+        answer.headers["Retry-After"] = str(found.more.get("retry_after_s", 2))
     if "expected-offset" in found.more:
         answer.headers["Upload-Offset"] = str(found.more["expected-offset"])
     return answer

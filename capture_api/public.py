@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request, url_for
 
 from capture_api.captures import blob_answer
+from capture_api.device_words import open_device
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
 from capture_api.problems import Problem, gone, problem
@@ -71,6 +72,7 @@ def open_json(capture: Capture) -> dict[str, Any]:
         "created_at": encode(capture.created_at),
         "rights": encode(capture.request.rights),
         **{name: fact_json(capture.facts.get(name)) for name in _OPEN_FACTS},
+        "device": open_device(capture.facts.get("device")),
         "verdict": _open_verdict(capture.facts.get("verdict")),
         "links": {"self": url_for("public.page", capture_id=capture.id)},
     }

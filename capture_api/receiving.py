@@ -4,9 +4,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Any
 
 from flask import Response, request, url_for
 
@@ -16,7 +16,10 @@ from capture_api.problems import Problem, problem
 from capture_api.quotas import admit, uploading
 from capture_api.registration import Registered, answer_registered, check_rights, register_upload
 from capture_api.services import services
+from capture_api.vouching import for_photo, vouched
 from fingerprint.sniff import SNIFF_BYTES, sniff
+from pipeline.device import Device
+from pipeline.record import decode, encode
 from settings import MAX_UPLOAD_BYTES
 from store.blobs import CHUNK_BYTES, Incoming
 from store.uploads import Overtaken, PartialUpload, UploadStore
@@ -29,13 +32,16 @@ HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}  # what a piece may be
 class Wishes:
     """What the creation of an upload said of the photo: the Capture-Metadata, its SHA-256, an Idempotency-Key.
 
-    `said`: the creation's own header, given back to those who ask.
+    `said`: the creation's own header, given back to those who ask. `statement`: what a device signed offline; once it
+    is checked, or the request's own signature, `device` is the fact (pipeline/device.py), encoded.
     """
 
     metadata: str | None = None
     sha256: str | None = None
     idempotency_key: str | None = None
     said: str = ""
+    statement: str | None = None
+    device: dict[str, Any] | None = None
 
 
 def store() -> UploadStore:
@@ -44,7 +50,11 @@ def store() -> UploadStore:
 
 
 def begin(length: int | None, wishes: Wishes, partial: bool = False) -> PartialUpload:
-    """A new upload of the caller's. Raises Problem for what could not become a capture whatever bytes come."""
+    """A new upload of the caller's. Raises Problem for what could not become a capture whatever bytes come.
+
+    Who signs the request, or the statement in it, vouches for the photo that the upload becomes; for a part of one
+    nobody does.
+    """
     if length is not None:
         check_size(length)
         if length == 0 and not partial:
@@ -54,7 +64,15 @@ def begin(length: int | None, wishes: Wishes, partial: bool = False) -> PartialU
     if store().open_count(caller().owner) >= MAX_OPEN:
         raise problem("too-many-uploads", f"{MAX_OPEN} uploads of yours are begun and not complete. Go on with one of "
                       "them, or remove one with DELETE.", retry_after_s=60)  # fmt: skip
-    return store().create(caller().owner, length, json.dumps(asdict(wishes)), partial)
+    return store().create(caller().owner, length, json.dumps(asdict(wishes if partial else _vouched(wishes))), partial)
+
+
+def _vouched(wishes: Wishes) -> Wishes:
+    # The last check of a creation: the nonce of one that is refused for something else is still good.
+    device = vouched(wishes.statement)
+    if wishes.sha256:
+        for_photo(device, bytes.fromhex(wishes.sha256))
+    return replace(wishes, statement=None, device=encode(device) if device else None)
 
 
 def mine(upload_id: str) -> PartialUpload:
@@ -153,15 +171,17 @@ def finish(upload: PartialUpload) -> Registered:
         raise
 
 
-def _register(upload: PartialUpload, incoming: Incoming, media_type: str | None) -> Registered:
-    wishes = wishes_of(upload)
+def _register(whole: PartialUpload, incoming: Incoming, media_type: str | None) -> Registered:
+    wishes = wishes_of(whole)
     found = incoming.sha256.hex()
     if wishes.sha256 and wishes.sha256.lower() != found:
         raise problem("wrong-digest", f"The bytes that came have the SHA-256 {found}, not the one that was stated. "
                       "The upload was removed: begin it anew.")  # fmt: skip
     if media_type is None:
         raise problem("wrong-media-type", "The bytes are no photo that Capture takes. Send the photo's own file.")
-    return register_upload(Upload(incoming, media_type, parse_metadata(wishes.metadata)), wishes.idempotency_key)
+    upload = Upload(incoming, media_type, parse_metadata(wishes.metadata))
+    device = decode(Device, wishes.device) if wishes.device else None
+    return register_upload(upload, wishes.idempotency_key, device)
 
 
 def answer_finished(upload: PartialUpload) -> Response:

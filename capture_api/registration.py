@@ -13,6 +13,8 @@ from capture_api.problems import problem, render
 from capture_api.quotas import charge_of, over_quota
 from capture_api.render import capture_json, json_answer
 from capture_api.services import services
+from capture_api.vouching import for_photo, still_enrolled
+from pipeline.device import Device
 from pipeline.errors import Rejected
 from pipeline.record import Asset, Capture, Request, Rights
 from rights.terms import parse_rights
@@ -20,6 +22,8 @@ from store.idempotency import KeyReused
 from store.quotas import OverQuota
 
 OTHER_WISHES = "You registered this photo before: the rights and settings that you stated then still stand."
+
+NOT_VOUCHED = "You registered this photo before: what vouched for it then, if any, stands; the signature adds nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +35,24 @@ class Registered:
     notice: str | None = None
 
 
-def register_upload(upload: Upload, idempotency_key: str | None = None) -> Registered:
+def register_upload(upload: Upload, idempotency_key: str | None = None, device: Device | None = None) -> Registered:
     """Keep the bytes and commit the capture, durably; the same bytes of the same owner give the older capture.
 
-    Raises Problem for rights that cannot be, for an Idempotency-Key that stands for another request, and when the key
-    has used up what it may.
+    `device`: who vouched for it, as capture_api/vouching.py says. Raises Problem for rights that cannot be, for a
+    device that signed for other bytes or was revoked meanwhile, for an Idempotency-Key that stands for another
+    request, and when the key has used up what it may.
     """
+    for_photo(device, upload.incoming.sha256)
+    still_enrolled(device)
     try:
-        return _register(upload, idempotency_key)
+        return _register(upload, idempotency_key, device)
     except KeyReused as reused:
         raise problem("idempotency-key-reused", f"{reused}.") from None
     except OverQuota as over:
         raise over_quota(over) from None
 
 
-def _register(upload: Upload, idempotency_key: str | None) -> Registered:
+def _register(upload: Upload, idempotency_key: str | None, device: Device | None) -> Registered:
     key, records = caller(), services().captures
     asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
     digest = request_digest(upload.incoming.sha256, upload.metadata)
@@ -56,15 +63,18 @@ def _register(upload: Upload, idempotency_key: str | None) -> Registered:
     new_id = b32encode(secrets.token_bytes(15)).decode().lower()
     idempotency = (idempotency_key, digest) if idempotency_key else None
     capture_id = records.register(
-        new_id, key.owner, key.owner_address, asked, asset, idempotency, charge_of(key), upload.metadata.hold_s
-    )
+        new_id, key.owner, key.owner_address, asked, asset, idempotency, device, charge_of(key),
+        upload.metadata.hold_s,
+    )  # fmt: skip
     if capture_id == new_id:
         if not upload.metadata.hold_s:
             services().bell.photo(capture_id)
         metrics.REGISTERED.inc()
         metrics.UPLOADED_BYTES.inc(kept.size)
     capture = records.get(capture_id)
-    return Registered(capture, capture_id == new_id, None if capture.request == asked else OTHER_WISHES)
+    unvouched = device is not None and capture_id != new_id
+    notices = (OTHER_WISHES,) * (capture.request != asked) + (NOT_VOUCHED,) * unvouched
+    return Registered(capture, capture_id == new_id, " ".join(notices) or None)
 
 
 def answer_registered(registered: Registered) -> Response:

@@ -7,9 +7,11 @@ from typing import Any
 from flask import Response, url_for
 
 from capture_api.auth import has_caller, may_see
+from capture_api.device_words import device_words
 from capture_api.services import services
 from capture_api.words import MEANS, checked
 from ledger.promise import promise
+from pipeline.device import Device
 from pipeline.record import (
     FACTS,
     Alignment,
@@ -43,6 +45,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "keep_location": capture.request.keep_location,
         **{name: fact_json(capture.facts.get(name), capture.id) for name, _, _ in FACTS},
         "timestamp": fact_json(capture.facts.get("timestamp")),
+        "device": fact_json(capture.facts.get("device")),
         "credentials_now": _credentials_now(capture),
         "rejection": encode(capture.facts.get("rejection")),
         "timings": timeline(capture),
@@ -63,6 +66,8 @@ def fact_json(fact: Any, capture_id: str | None = None) -> Any:
         value["soft_bindings"] = [_binding_json(**binding) for binding in value["soft_bindings"]]
     if isinstance(fact, Timestamp):
         del value["reply"]  # kilobytes, and a call of its own
+    if isinstance(fact, Device):
+        value["means"] = device_words(fact)
     if isinstance(fact, Anchor) and fact.local:
         value["note"] = "local chain: not independent proof"
     return value

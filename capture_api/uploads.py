@@ -191,7 +191,8 @@ def _wishes() -> Wishes:
     sha256 = values.get("sha256")
     if sha256 is not None and not (len(sha256) == 64 and set(sha256.lower()) <= set("0123456789abcdef")):
         raise problem("invalid-metadata", "sha256 is the digest of the whole photo: 64 hexadecimal digits.")
-    return Wishes(values.get("metadata") or None, sha256, values.get("idempotency-key") or None, said)
+    return Wishes(values.get("metadata") or None, sha256, values.get("idempotency-key") or None, said,
+                  values.get("statement"))  # fmt: skip
 
 
 def _pair(item: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from ledger.cose import cose_receipt
 
 KIND = "capture/bundle/v1"  # the first line of files.txt; as a checkpoint's second line is a number, and its is not
 VERIFIER = Path(__file__).with_name("verify.py")
+CURVE = Path(__file__).with_name("p256.py")  # the verifier's other half, where a device signed
 README = Path(__file__).with_name("bundle_readme.txt")
 CHUNK_BYTES = 65_536
 
@@ -42,6 +43,8 @@ def write_bundle(
         "statement.bin": [bytes.fromhex("".join(receipt["statement"]))],
         "verify.py": [VERIFIER.read_bytes()],
     }
+    if "device" in receipt:
+        files["p256.py"] = [CURVE.read_bytes()]
     if sidecar:
         files["credentials.c2pa"] = sidecar
     lines = [KIND, f"capture {receipt['capture']}"]

@@ -8,6 +8,7 @@ from pipeline.errors import Rejected
 
 WORD_BYTES = 32
 TAG = b"capture/leaf/v1".ljust(WORD_BYTES, b"\0")  # a change of meaning of any word takes a new version
+DEVICE_TAG = b"capture/leaf/v2".ljust(WORD_BYTES, b"\0")  # the tenth word is the digest of the device fact
 TOMBSTONE_TAG = b"capture/tombstone/v1".ljust(WORD_BYTES, b"\0")
 OWNER_BYTES = 20  # an Ethereum address
 LEAF_PREFIX = b"\0"  # RFC 9162 section 2.1.1: leaves and nodes are digested under different prefixes
@@ -15,7 +16,10 @@ LEAF_PREFIX = b"\0"  # RFC 9162 section 2.1.1: leaves and nodes are digested und
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the ten words say. Digests are SHA-256; `captured_at` is in unix seconds, when the upload was taken."""
+    """What the ten words say. Digests are SHA-256; `captured_at` is in unix seconds, when the upload was taken.
+
+    `device`: the digest of the device fact, None when no device signed for the photo.
+    """
 
     salt: bytes
     upload: bytes
@@ -25,6 +29,7 @@ class Statement:
     terms: bytes
     parents: bytes
     captured_at: int
+    device: bytes | None = None
 
 
 def statement(
@@ -37,14 +42,16 @@ def statement(
     terms: bytes,
     parents: bytes,
     captured_at: int,
+    device: bytes | None = None,
 ) -> tuple[bytes, ...]:
-    """The ten words: tag, salt, upload, manifest, fingerprint, owner, terms, parents, capture time, reserved.
+    """The ten words: tag, salt, upload, manifest, fingerprint, owner, terms, parents, capture time, device.
 
     `owner` has 20 bytes and is padded on the left, as the chain does; the others have 32. `parents` is 32 zero
-    bytes for a photo that was made from no other. Raises Rejected for a wrong length or a time outside uint64.
+    bytes for a photo that was made from no other. Without `device` the tenth word is zero and the tag's version 1, as
+    before there were devices. Raises Rejected for a wrong length or a time outside uint64.
     """
     digests = {"salt": salt, "upload": upload, "manifest": manifest, "fingerprint": fingerprint,
-               "terms": terms, "parents": parents}  # fmt: skip
+               "terms": terms, "parents": parents} | ({} if device is None else {"device": device})  # fmt: skip
     for name, digest in digests.items():
         if len(digest) != WORD_BYTES:
             raise Rejected(f"{name} has {len(digest)} bytes, not {WORD_BYTES}")
@@ -53,8 +60,8 @@ def statement(
     if not 0 <= captured_at < 2**64:
         raise Rejected(f"the capture time {captured_at} is not unix seconds")
     return (
-        TAG, salt, upload, manifest, fingerprint, owner.rjust(WORD_BYTES, b"\0"), terms, parents,
-        captured_at.to_bytes(WORD_BYTES, "big"), bytes(WORD_BYTES),
+        DEVICE_TAG if device else TAG, salt, upload, manifest, fingerprint, owner.rjust(WORD_BYTES, b"\0"), terms,
+        parents, captured_at.to_bytes(WORD_BYTES, "big"), device or bytes(WORD_BYTES),
     )  # fmt: skip
 
 
@@ -84,12 +91,13 @@ def leaf_digest(words: Sequence[bytes]) -> bytes:
 def parse(words: Sequence[bytes]) -> Statement:
     """The named view of ten words, the inverse of `statement`. Raises Rejected for words it could not have made."""
     leaf_digest(words)  # checks the lengths
-    tag, salt, upload, manifest, fingerprint, owner, terms, parents, captured_at, reserved = words
-    if tag != TAG:
-        raise Rejected(f"the tag is {tag.hex()}: this is no statement of version 1")
-    if any(owner[:-OWNER_BYTES]) or any(captured_at[:-8]) or any(reserved):
-        raise Rejected("the padding of the owner, the capture time or the reserved word is not zero")
+    tag, salt, upload, manifest, fingerprint, owner, terms, parents, captured_at, device = words
+    if tag not in (TAG, DEVICE_TAG):
+        raise Rejected(f"the tag is {tag.hex()}: this is no statement of version 1 or 2")
+    if any(owner[:-OWNER_BYTES]) or any(captured_at[:-8]) or any(device) != (tag == DEVICE_TAG):
+        raise Rejected("the padding of the owner or the time is not zero, or the tenth word not as the tag says")
     return Statement(
         salt=salt, upload=upload, manifest=manifest, fingerprint=fingerprint, owner=owner[-OWNER_BYTES:],
         terms=terms, parents=parents, captured_at=int.from_bytes(captured_at, "big"),
+        device=device if tag == DEVICE_TAG else None,
     )  # fmt: skip

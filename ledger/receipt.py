@@ -9,7 +9,7 @@ from pipeline.canonical import digest_of
 from pipeline.errors import Conflict
 from pipeline.record import Anchor, Capture, Inclusion, Leaf, encode
 
-VERSION = 1
+VERSION, DEVICE_VERSION = 1, 2  # the latter where a device signed: an older verifier says that it is too old
 NOT_ANCHORED = "not anchored on a chain yet: ask for this receipt again later"
 LOCAL_CHAIN = "local chain: not independent proof"
 
@@ -35,6 +35,7 @@ def receipt(capture: Capture, log: Log, terms: Mapping[str, Any]) -> dict[str, A
     anchor: Anchor | None = capture.facts.get("anchor")
     logged: Inclusion = capture.fact("inclusion")
     size = logged.tree_size if anchor is None else anchor.tree_size
+    device = {"version": DEVICE_VERSION, "device": encode(capture.fact("device"))} if "device" in capture.facts else {}
     document = {
         "version": VERSION,
         "capture": capture.id,
@@ -49,7 +50,7 @@ def receipt(capture: Capture, log: Log, terms: Mapping[str, Any]) -> dict[str, A
         "manifest": _manifest(encode(capture.fact("manifest"))),
         "rights": dict(terms),
     }  # fmt: skip
-    return document | _note(anchor)
+    return document | device | _note(anchor)
 
 
 def _manifest(fact: dict[str, Any]) -> dict[str, Any]:

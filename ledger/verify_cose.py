@@ -51,6 +51,7 @@ class Check(offline.Check):
             raise NotChecked("give the statement with --statement: statement.bin, or the JSON receipt")
         words = statement_words(self._statement)
         self.entry, self.words, self.numbers = leaf_digest(words), words, [1, 0, 0, len(self.file)]
+        self.vouch = any(words[9]) or None  # who signed is in the JSON receipt alone, as the terms are
         return super().leaf()
 
     def terms(self) -> str:

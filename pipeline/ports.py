@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.device import Device
 from pipeline.record import (
     Asset,
     Capture,
@@ -57,7 +58,7 @@ class Captures(Protocol):
 
     def register(
         self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
-        idempotency: tuple[str, bytes] | None = None,
+        idempotency: tuple[str, bytes] | None = None, device: Device | None = None,
     ) -> str:  # fmt: skip
         """Commit a new capture with its `asset` fact and return its id.
 
@@ -144,7 +145,11 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SigningOrder:
-    """Everything that the signed manifest shall say. `attested`: the device vouches that its sensor took the photo."""
+    """Everything that the signed manifest shall say.
+
+    `device`: who signed for the photo. `attested`: that device is of a level at which the operator lets it vouch that
+    its sensor took the photo.
+    """
 
     asset: Asset
     credentials: Credentials
@@ -154,6 +159,7 @@ class SigningOrder:
     thumbnail: bytes
     keep_location: bool
     registered_at: datetime
+    device: Device | None = None
     attested: bool = False
 
 
@@ -201,6 +207,9 @@ class Domains(Protocol):
     def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public: ...
 
     def terms_id(self, rights: Rights) -> bytes: ...
+
+    def vouches(self, device: Device | None, verdict: Verdict) -> bool:
+        """Whether a photo may be called a capture by the device's sensor: the operator's policy."""
 
     def commit(self, words: Mapping[str, bytes | int]) -> tuple[tuple[bytes, ...], bytes]:
         """The statement's ten words and the leaf digest."""

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pipeline.credentials import Credentials as Credentials
 from pipeline.credentials import CredentialState as CredentialState
+from pipeline.device import Device
 
 MatchKind = Literal["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]
 VerdictKind = Literal[
@@ -259,7 +260,9 @@ class Rejection:
     reason: str
 
 
-Fact = Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection | Timestamp
+Fact = (
+    Asset | Credentials | Fingerprint | Verdict | Manifest | Leaf | Inclusion | Anchor | Rejection | Timestamp | Device
+)
 
 # The order of the record: name of the fact, its type, and what a capture is called once it has it.
 FACTS: tuple[tuple[str, type[Any], str], ...] = (
@@ -275,6 +278,7 @@ FACTS: tuple[tuple[str, type[Any], str], ...] = (
 FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {
     "rejection": Rejection,
     "timestamp": Timestamp,  # in no order: it comes when the authority is there again, whatever came meanwhile
+    "device": Device,  # with the registration, when a device signed for the photo
 }
 
 

@@ -101,6 +101,8 @@ def sign(work: Work) -> Manifest:
         thumbnail=work.picture.thumbnail,
         keep_location=capture.request.keep_location,
         registered_at=capture.created_at,
+        device=capture.facts.get("device"),
+        attested=work.services.domains.vouches(capture.facts.get("device"), capture.fact("verdict")),
     )
     with tempfile.TemporaryDirectory(prefix="capture-sign-") as folder:
         path, public_path = Path(folder) / "signed", Path(folder) / "public"
@@ -138,6 +140,7 @@ def _rendition(blobs: DerivedBlobs, path: Path, public: Public) -> Rendition | N
 def seal(work: Work) -> Leaf:
     """The salted commitment to all of the above. A fresh salt each time: only the one that is committed counts."""
     capture = work.capture
+    vouched = {"device": digest_of(encode(capture.fact("device")))} if "device" in capture.facts else {}
     statement, digest = work.services.domains.commit(
         {
             "salt": secrets.token_bytes(32),
@@ -148,6 +151,7 @@ def seal(work: Work) -> Leaf:
             "terms": work.services.domains.terms_id(capture.request.rights),
             "parents": NO_PARENTS,
             "captured_at": int(capture.created_at.timestamp()),
+            **vouched,
         }
     )
     return Leaf(statement=statement, digest=digest)

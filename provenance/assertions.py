@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
+from pipeline.device import Device
 from pipeline.ports import SigningOrder
 from pipeline.record import encode
 from provenance.exif import Shot
@@ -14,6 +15,7 @@ REGISTERED_SOFT_BINDING = "io.iscc.v0"  # the one open fingerprint on the offici
 NOT_ASSERTED = (REGISTERED_SOFT_BINDING, "rootsift128-v1")
 FINGERPRINTS = "org.capture.fingerprints"  # our own assertion: what the official list has no name for
 LOG = "org.capture.log"  # our own assertion: where the photo's entry in a public log is anchored
+DEVICE = "org.capture.device"  # our own assertion: whose key signed for the upload, and what attests that key
 RENDITION = "org.capture.rendition"  # our own assertion: whose public file this is, by the digest of its manifest store
 THUMBNAIL = "thumbnail.jpg"
 
@@ -45,6 +47,8 @@ def _assertions(
     if code := codes.get(REGISTERED_SOFT_BINDING):
         yield {"label": "c2pa.soft-binding", "created": True, "data": _soft_binding(code)}
     yield {"label": FINGERPRINTS, "created": True, "data": _fingerprints(order)}
+    if order.device:
+        yield {"label": DEVICE, "created": True, "data": _device(order.device)}
     if log:
         yield {"label": LOG, "created": True, "data": {"version": 1, **log}}
     if stated := _capture_metadata(shot, order.keep_location):
@@ -68,6 +72,22 @@ def _fingerprints(order: SigningOrder) -> dict[str, Any]:
         "quality": fingerprint.quality,
         "dimensions": encode(fingerprint.dimensions),
         "registered_at": encode(order.registered_at),
+    }
+
+
+def _device(device: Device) -> dict[str, Any]:
+    """What we checked. Not the device's id, which is its owner's word for it; the receipt has what was signed."""
+    return {
+        "version": 1,
+        "key": {"alg": "sha256", "thumbprint": device.thumbprint.hex()},
+        "level": device.attested.level,
+        "format": device.attested.format,
+        "attested_at": encode(device.attested.at),
+        "details": {detail.name: detail.text for detail in device.attested.details},
+        "signed": {"way": device.way, "alg": "sha256", "hash": device.digest.hex()},
+        "device_time": encode(device.device_time),
+        "received_at": encode(device.received_at),
+        "clock_difference_s": device.clock_difference_s,
     }
 
 

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from pipeline.device import Device
 from pipeline.errors import Erased, Unavailable
 from pipeline.record import FACT_TYPES, Asset, Capture, Request, decode
 from store.database import Database, as_moment, blobs_stay, now_text
+from store.devices import count_statement
 from store.erasure import is_erased
 from store.facts import as_json, blobs_of, name_blobs, write_fact
 from store.idempotency import idempotent, keep_key
@@ -37,13 +39,15 @@ class CaptureRecords:
 
     def register(
         self, capture_id: str, owner: str, owner_address: bytes, request: Request, asset: Asset,
-        idempotency: tuple[str, bytes] | None = None, charge: Charge | None = None, hold_s: int = 0,
+        idempotency: tuple[str, bytes] | None = None, device: Device | None = None, charge: Charge | None = None,
+        hold_s: int = 0,
     ) -> str:  # fmt: skip
         """Commit a new capture with its `asset` fact; bytes this owner registered before give the older id.
 
         `idempotency` (the client's key, and the digest of what it asked) is committed with it, and so is what a new
         capture uses of the API key's quota (`charge`). No worker takes it up for `hold_s`. Raises KeyReused when the
-        key stands for another request, and OverQuota; nothing is registered then.
+        key stands for another request, and OverQuota; nothing is registered then. `device`: the fact of a new capture
+        that a device signed for; an older capture stays as it is.
         """
         try:
             with self._database.write() as connection:
@@ -55,13 +59,15 @@ class CaptureRecords:
                     if charge:
                         spend(connection, charge, asset.size)
                     self._check_blobs(connection, asset)
+                    if device:
+                        write_fact(connection, capture_id, "device", count_statement(connection, device))
                     found = capture_id
                 if idempotency:
                     keep_key(connection, owner, *idempotency, found)
             return found
         except IntegrityError:
             # On a database that lets two begin at once, the other was quicker: now it is found.
-            return self.register(capture_id, owner, owner_address, request, asset, idempotency, charge, hold_s)
+            return self.register(capture_id, owner, owner_address, request, asset, idempotency, device, charge, hold_s)
 
     def idempotent(self, owner: str, key: str, request_digest: bytes) -> str | None:
         """The capture that this Idempotency-Key stands for, or None. Raises KeyReused when it stands for another."""

@@ -343,3 +343,37 @@ uploads = Table(
     Column("expires_at", String(27), nullable=False, index=True),
     Column("capture_id", String(32)),
 )
+# Devices that may sign for captures. A revoked one stays, so that it cannot come back and its captures can be told.
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("thumbprint", LargeBinary(32), nullable=False),  # RFC 7638
+    Column("key", LargeBinary(64), nullable=False),  # P-256: x and y
+    Column("attested", Text, nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("revoked_at", String(27)),
+    UniqueConstraint("owner", "thumbprint"),
+)
+
+# What signatures must hold, once: only the digest is stored. Used ones stay for a day, to be told from unknown ones.
+device_nonces = Table(
+    "device_nonces",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("owner", String(32), nullable=False, index=True),
+    Column("until_ms", BigInteger, nullable=False, index=True),
+    Column("used", Boolean, nullable=False),
+)
+
+# Counters of the offline statements that came, once for each photo: they lead to no capture, so erasure leaves them.
+device_counters = Table(
+    "device_counters",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("device_id", String(32), ForeignKey("devices.id"), nullable=False),
+    Column("counter", BigInteger, nullable=False),
+)
+Index("ix_device_counters_device_id_counter", device_counters.c.device_id, device_counters.c.counter)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.durable import write_durably
 from pipeline.record import Rights
-from settings import Engines, SettingError, Settings, worker_name
+from settings import MAX_AT_ONCE, Engines, SettingError, Settings, worker_name
 from store.keys import SCOPES
 from supervisor import anvil, home, signer, valkey
 from supervisor.supervise import Child, StartFailed, Supervisor
@@ -19,7 +19,7 @@ from wiring import Services
 
 MAX_CONNECTIONS = 4096  # waiting ones cost little; as few as threads, and idle browsers keep everybody out
 HEADERS_TIMEOUT_MS = 10_000
-BLOCKING_THREADS = 160  # 150 slow phones at once starve 16 threads, and cost these 1 to 6 ms (measured)
+BLOCKING_THREADS = MAX_AT_ONCE + 32  # a slow phone holds one for as long as it sends; these refuse, and answer probes
 HTTP_BUFFER_BYTES = 65_536
 
 
@@ -68,7 +68,7 @@ def _prepare(services: Services) -> None:
         )
     services.database.migrate()
     settings.keys.mkdir(mode=0o700, exist_ok=True)
-    _ = services.checkpoint_signer, services.witnesses, services.notify_keys.sender
+    _ = services.checkpoint_signer, services.witnesses, services.notify_keys.sender, services.attestation
     services.index.rebuild()
     services.points.check()  # before the first verdict: a backup may have been put back under files of another time
     if not services.keys.all():

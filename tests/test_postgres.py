@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.devices import Phone
 from tests.photos import encoded, jpeg, picture
 from tests.postgres import execute, running_postgres
 from tests.service import Running
@@ -72,3 +73,15 @@ def test_an_erased_photo_is_gone_and_the_log_says_so(running: Running) -> None:
     assert running.ask("GET", path).json["tombstone"]["leaf"]["statement"][2] == first["leaf"]["digest"]
     assert not list((running.home / "blobs").rglob(first["asset"]["sha256"]))
     assert running.register(jpeg(960)).json["id"] != first["id"]
+
+
+def test_a_device_signs_and_no_text_is_too_odd(running: Running) -> None:
+    phone = Phone()
+    assert phone.enrol(running).status == 201
+    capture = phone.register(running, jpeg(970)).json
+    assert (capture["status"], capture["device"]["device"]) == ("anchored", phone.id)
+    for path in ("/v1/devices/%00", "/v1/captures/%00", "/a/%00"):
+        assert running.ask("GET", path).status == 404
+    statement = phone.statement(jpeg(971), 1, device="\0")
+    answer = running.ask("POST", "/v1/captures", jpeg(971), Content_Type="image/jpeg", Capture_Statement=statement)
+    assert (answer.status, answer.json["reason"]) == (403, "malformed")

@@ -50,8 +50,8 @@ def _advance(services: Services, capture_id: str, token: str) -> int:
     except Conflict as conflict:
         log.error("%s is stopped until a person has looked: %s", capture_id, conflict)
         services.captures.hold(capture_id, str(conflict))
-    except JobTimeoutException:
-        log.error("%s took longer than a job may take", capture_id)
+    except (JobTimeoutException, MemoryError) as error:
+        log.error("%s took longer, or more memory, than a job may take: %r", capture_id, error)
         services.captures.count_crash(capture_id)
         return RETRY_S
     except Exception:
@@ -134,6 +134,8 @@ def _compare(services: Services, loan: str, sha256: str, media_type: str, by_str
             verdict = domains.judge(fingerprint, picture, bytes.fromhex(sha256), None, by_stranger)
         except Rejected as rejected:
             return {"rejected": str(rejected)}
+        except MemoryError:
+            return {"rejected": "reading this file takes more memory than a photo may"}
     answer = {
         "verdict": encode(verdict), "credentials": encode(credentials), "dimensions": encode(picture.dimensions)
     }  # fmt: skip
@@ -146,7 +148,7 @@ def _compare(services: Services, loan: str, sha256: str, media_type: str, by_str
 def _refuse(services: Services, capture_id: str, token: str) -> None:
     facts = services.captures.get(capture_id).facts
     stage = next(stage.__name__ for name, stage in STAGES if name not in facts)
-    reason = f"working on this file ended our program, or took too long, {MAX_CRASHES} times in a row"
+    reason = f"working on this file ended our program, took too long or too much memory, {MAX_CRASHES} times in a row"
     if stage == "inspect":  # its credentials did that: they are put aside, and the photo goes on
         bare = Credentials("malformed", "malformed", None, None, reason, 0, None, None)
         services.captures.put(capture_id, "credentials", bare, token)

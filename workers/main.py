@@ -4,12 +4,14 @@ import ctypes
 import importlib
 import logging
 import os
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import rq
 from rq.job import Job
@@ -41,6 +43,9 @@ SWEEP_LIMIT = 100  # captures rung for at a time
 STALE_UPLOAD_S = 3600  # an upload that was cut off by a crash is removed after this
 ORPHANS_S = 10.0  # a 256th of the blob store is looked through: all of it in 43 minutes
 TRUST_S = 5.0  # trust lists are looked at for changes
+# What one photo may take beyond what its process was forked with. The largest that we accept take 1.5 GB (a WebP of 96
+# million pixels), 0.9 (AVIF, CMYK JPEG) or less; a file that makes a library reserve more ends alone.
+PHOTO_BYTES = 2 << 30
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
 log = logging.getLogger(__name__)
@@ -56,7 +61,15 @@ class PhotoWorker(rq.Worker):
         """
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        limit_memory(PHOTO_BYTES)
         super().main_work_horse(job, queue)
+
+
+def limit_memory(more_bytes: int) -> None:
+    """Let this process reserve so much more than it holds: from then on allocations fail. Only Linux has the means."""
+    if sys.platform == "linux":
+        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (held + more_bytes, held + more_bytes))
 
 
 def photos(services: Services, name: str) -> None:

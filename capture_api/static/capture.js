@@ -2,6 +2,7 @@
 
 import { Camera } from "./camera.js";
 import { Card } from "./card.js";
+import * as device from "./device.js";
 import * as follow from "./follow.js";
 import * as key from "./key.js";
 import * as keyForm from "./keyform.js";
@@ -147,6 +148,7 @@ async function edit(id) {
 async function forget() {
   order.forget();
   for (const { id, captureId } of items.values()) if (captureId) await queue.remove(id); // whose photos they are goes with the key
+  await device.forget();
   keyForm.ask(null, null);
 }
 

@@ -29,6 +29,7 @@ export class Photo {
     const isNews = this.facts.size > 0;
     factsOf(capture, (fact) => this.add(fact, { quietly: !isNews }));
     this.#visible();
+    this.#device(capture.device);
     this.#state();
   }
 
@@ -71,6 +72,12 @@ export class Photo {
     note.classList.add("good");
     note.hidden = false;
     announce(note.textContent);
+  }
+
+  /** Who signed for it, what that proves, and what not. */
+  #device(device) {
+    this.part(".device").hidden = !device;
+    if (device) this.part(".device").textContent = [device.means.proves, device.means.not, ...device.notices.map(sentence)].join(" ");
   }
 
   #line({ title }) {

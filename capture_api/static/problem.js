@@ -2,10 +2,10 @@
 
 /** An answer that is no success (RFC 9457), or none at all (status 0). */
 export class Problem extends Error {
-  constructor(status, { title = "", detail = "", type = "", next = "", retry_after_s: retryAfterS = 0 } = {}) {
+  constructor(status, { title = "", detail = "", type = "", next = "", reason = "", retry_after_s: retryAfterS = 0 } = {}) {
     super(detail || title);
     // The type's own name: "/docs#problem-too-large" → "too-large".
-    Object.assign(this, { status, title, detail, next, retryAfterS, type: String(type).replace(/^.*#problem-/, "") });
+    Object.assign(this, { status, title, detail, next, reason, retryAfterS, type: String(type).replace(/^.*#problem-/, "") });
   }
 
   /** From an answer's body, which may be anything when something stands between us and the service. */

@@ -4,6 +4,7 @@
 // What is true is on the shelf (store.js); every step is written there before the next one begins, and start-up is
 // recovery: whatever was checking or sending when the tab was killed goes on from the shelf.
 
+import * as device from "./device.js";
 import * as apiKey from "./key.js";
 import { sha256 } from "./digest.js";
 import { Problem, explain } from "./problem.js";
@@ -16,6 +17,7 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
 const OFFLINE_PAUSE_MS = 30_000; // "offline" is not always true: a service on the same network may answer
 const TELL_MS = 500; // how often progress is written down
+const NONCES = ["unknown-nonce", "stale", "replayed"]; // another one may do
 const LOCK = "capture.queue"; // one tab sends; when it closes, the next one does
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("capture.queue") : null;
 const listeners = [];
@@ -33,14 +35,14 @@ export function start(onKeyRefused) {
   addEventListener("online", () => wake());
   document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
   navigator.serviceWorker?.addEventListener("message", ({ data }) => { if (data === "wake") wake(); });
-  return run();
+  return wake();
 }
 
 /** Keep a photo on the shelf: first its bytes, then what is told from them. Returns the item; null for one that is there already. */
 export async function add(photo, { name, place, camera = false }) {
   const id = uuid();
   const made = {
-    id, key: uuid(), name, place, camera, type: photo.type, size: photo.size, added: Date.now(), sha256: null,
+    id, key: uuid(), name, place, camera, type: photo.type, size: photo.size, added: Date.now(), sha256: null, statement: null,
     state: "new", metadata: null, uploadUrl: null, offset: 0, attempts: 0, retryAt: 0, problem: null, captureId: null, capture: null,
   };
   await store.add(made, photo);
@@ -51,9 +53,11 @@ export async function add(photo, { name, place, camera = false }) {
     await store.remove(id);
     return null;
   }
+  // Without a network this moment is stated now; with one, the upload itself is signed in a moment.
+  const statement = digest && camera && !navigator.onLine ? await device.state(digest) : null;
   const thumb = await thumbOf(photo).catch(() => null);
   if (thumb) await store.keepThumb(id, thumb);
-  return write(id, { sha256: digest });
+  return write(id, { sha256: digest, statement });
 }
 
 /** Send these from now on, with what their owner states about them. */
@@ -96,6 +100,7 @@ export const heard = (id, capture) => write(id, ({ state }) => state === "arrive
 
 /** Try now what waits for another try: the network, the person or a new key is here. */
 export async function wake() {
+  if (apiKey.current() && navigator.onLine) device.enrol().catch(() => {}); // now, so that there is a key when the network is not
   for (const { id, state, retryAt } of await store.items()) {
     if (state === "waiting" && retryAt) await write(id, (item) => item.state === "waiting" && { retryAt: 0, attempts: 0 });
   }
@@ -168,7 +173,9 @@ async function sent(item, photo, signal) {
     write(item.id, ({ state }) => state === "sending" && { offset });
   };
   const onPlace = (uploadUrl) => write(item.id, { uploadUrl });
-  const id = await send(item, photo, { onPlace, onProgress, signal });
+  const isSigned = item.sha256 && !item.statement && !item.unsigned;
+  const sign = async (method, path) => (isSigned ? device.sign(method, path, item.sha256) : {});
+  const id = await send(item, photo, { onPlace, onProgress, sign, signal });
   return id ?? (await standing(item.sha256)).id;
 }
 
@@ -195,10 +202,16 @@ async function trouble(id, problem) {
     await write(id, ({ state }) => UNSENT.includes(state) && { state: "waiting" });
     return keyRefused(problem);
   }
+  if (["revoked", "unknown-device", "wrong-key"].includes(problem.reason)) await device.forget();
   await write(id, (item) => {
     if (!UNSENT.includes(item.state)) return null;
+    // A photo is worth more than who vouches for it: it is signed anew, and if that does not help, goes unsigned.
+    if (type === "signature-refused" && !item.unsigned) {
+      const isOver = !NONCES.includes(problem.reason) || item.attempts > 1;
+      return { state: "waiting", attempts: item.attempts + 1, uploadUrl: null, offset: 0, ...(isOver && { unsigned: true, statement: null }) };
+    }
     // Bytes that changed on the way, or a digest of other bytes: both are made anew, once, never again and again.
-    if (type === "wrong-digest" && !item.remade) return { state: "waiting", remade: true, sha256: null, uploadUrl: null, offset: 0, problem: null };
+    if (type === "wrong-digest" && !item.remade) return { state: "waiting", remade: true, sha256: null, statement: null, uploadUrl: null, offset: 0, problem: null };
     if (!explain(problem).later) return { state: "failed", problem: kept, uploadUrl: null, offset: 0 };
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** item.attempts, LONGEST_PAUSE_MS) * (0.75 + Math.random() / 2);
     return { state: "waiting", problem: kept, attempts: item.attempts + 1, retryAt: Date.now() + Math.max(pause, 1000 * (retryAfterS ?? 0)) };

@@ -14,10 +14,11 @@ export async function standing(sha256) {
 
 /**
  * Send an item's photo; the id of its capture. `onPlace(url)`: the upload's address, to go on with another day.
- * Raises Problem or Stopped.
+ * `sign(method, path)`: headers for the request that begins the upload. Raises Problem or Stopped.
  */
-export function send(item, photo, { onPlace, onProgress, signal }) {
+export function send(item, photo, { onPlace, onProgress, sign, signal }) {
   let place = null;
+  let unsigned = null; // why the request could not be signed
   return new Promise((resolve, reject) => {
     const upload = new globalThis.tus.Upload(photo, {
       endpoint: "/v1/uploads",
@@ -26,11 +27,16 @@ export function send(item, photo, { onPlace, onProgress, signal }) {
       storeFingerprintForResuming: false, // the queue keeps the address
       headers: headers(),
       metadata: metadataOf(item),
+      onBeforeRequest: async (request) => {
+        if (request.getMethod() !== "POST") return; // pieces go with the key alone
+        const signature = await sign("POST", path(request.getURL())).catch((problem) => { unsigned = problem; throw problem; });
+        for (const [name, value] of Object.entries(signature)) request.setHeader(name, value);
+      },
       onAfterResponse: (request, answer) => { place = answer.getHeader("Content-Location") ?? place; },
       onUploadUrlAvailable: () => onPlace(path(upload.url)),
       onProgress,
       onSuccess: () => resolve(place && path(place).split("/").pop()),
-      onError: (error) => reject(signal.aborted ? new Stopped() : problemOf(error)),
+      onError: (error) => reject(signal.aborted ? new Stopped() : unsigned ?? problemOf(error)),
     });
     signal.addEventListener("abort", () => { upload.abort().catch(() => {}); reject(new Stopped()); });
     upload.start();
@@ -40,8 +46,8 @@ export function send(item, photo, { onPlace, onProgress, signal }) {
 /** Tell the service to forget the bytes of an upload that will not be finished. */
 export const forget = (url) => get(url, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {}); // it expires anyway
 
-function metadataOf({ name, type, sha256, metadata, key }) {
-  const values = { filename: name, filetype: type, sha256, metadata: JSON.stringify(metadata), "idempotency-key": key };
+function metadataOf({ name, type, sha256, metadata, key, statement }) {
+  const values = { filename: name, filetype: type, sha256, metadata: JSON.stringify(metadata), "idempotency-key": key, statement };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value));
 }
 

@@ -90,3 +90,12 @@ export const keep = (name, value) => within(["settings"], "readwrite", (shelf) =
   if (value === undefined) shelf.delete(name);
   else shelf.put(value, name);
 });
+/** Make a new value of the one that is kept, with nobody between; undefined when there is none. */
+export const alter = (name, make) => within(["settings"], "readwrite", (shelf) => {
+  const answer = {};
+  shelf.get(name).onsuccess = ({ target: { result: now } }) => {
+    answer.value = make(now);
+    if (answer.value) shelf.put(answer.value, name);
+  };
+  return answer;
+});

@@ -7,11 +7,12 @@ import pytest
 from pipeline.record import Asset, Request, Rights
 from pipeline.run import STAGES
 from settings import load_settings
-from tests.photos import jpeg
+from tests.photos import encoded, jpeg, picture
 from tests.signing_process import SigningProcess
 from tests.workers import crash_once, forks
 from wiring import Services
 from workers import jobs
+from workers.main import PHOTO_BYTES, limit_memory
 
 KILLED = -9
 STAGE_NAMES = [stage.__name__ for _, stage in STAGES]
@@ -87,3 +88,25 @@ def test_credentials_that_kill_the_reader_are_put_aside_and_the_photo_goes_on(
     assert list(found.facts) == ["asset", "credentials"] and found.status == "inspected"
     assert found.fact("credentials").state == "malformed" and "ended our program" in found.fact("credentials").reason
     assert services.captures.crashes(capture_id) == 0, "the next stage is tried as usual"
+
+
+def _short_of_memory(capture_id: str, more_bytes: int) -> None:
+    limit_memory(more_bytes)
+    jobs.photo(capture_id)
+
+
+def test_a_photo_that_takes_more_memory_than_it_may_is_refused_in_the_end(
+    services: Services, environ: dict[str, str]
+) -> None:
+    kept = services.blobs.put(
+        encoded(picture(561).resize((6000, 4000)), "PNG", compress_level=1)
+    )  # 96 MB when it is decoded
+    asset = Asset(kept.sha256, "image/png", kept.size)
+    capture_id = services.captures.register("large", "owner", bytes(20), Request(Rights()), asset)
+    tried = environ | {"WORKER_NAME": "short"}
+    for times in range(1, jobs.MAX_CRASHES + 1):
+        assert forks.run(_short_of_memory, tried, capture_id, 80_000_000) == 0
+        assert services.captures.crashes(capture_id) == times
+    assert forks.run(_short_of_memory, tried, capture_id, PHOTO_BYTES) == 0
+    refused = services.captures.get(capture_id).fact("rejection")
+    assert refused.stage == "fingerprint" and "too much memory" in refused.reason
