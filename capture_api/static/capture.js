@@ -51,6 +51,7 @@ function summary() {
   part("offline-words").textContent = held
     ? `${count(held, "photo is", "photos are")} kept on this device and sent once, when it can be reached. You may close the page.`
     : "Take photos all the same: they are kept on this device and sent later.";
+  part("try-now").hidden = !unsent;
   part("pause-all").hidden = unsent < 2;
   part("resume-all").hidden = states.filter((state) => state === "paused").length < 2;
   part("clear").hidden = states.filter((state) => state === "done").length < 2;
@@ -177,6 +178,7 @@ for (const [id, camera] of [["camera", true], ["gallery", false]]) {
 new Camera(part("viewfinder"), part("open-camera"), (photo) => choose([photo], true));
 form.addEventListener("submit", register);
 part("discard").addEventListener("click", () => { each(queue.remove, ["new"]); part("camera").focus(); });
+part("try-now").addEventListener("click", () => queue.wake({ isForced: true }));
 part("pause-all").addEventListener("click", () => { each(queue.pause, ["waiting", "checking", "sending"]); announce("All paused."); });
 part("resume-all").addEventListener("click", () => each(queue.resume, ["paused"]));
 part("clear").addEventListener("click", () => each(queue.remove, ["done"]));

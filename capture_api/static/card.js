@@ -59,7 +59,7 @@ export class Card {
 
   #arrived(before) {
     if (this.photo) return;
-    for (const selector of [".bar", ".sent", ".reason", ".controls"]) this.part(selector).hidden = true;
+    for (const selector of [".sent-bar", ".sent", ".reason", ".controls"]) this.part(selector).hidden = true;
     this.part(".take-off").hidden = false;
     const { id, item: { captureId, capture, name, state, known } } = this;
     const told = {
@@ -76,8 +76,8 @@ export class Card {
   #progress({ state, offset, size }) {
     const percent = size ? Math.floor((100 * offset) / size) : 0;
     const isMoving = state === "sending" || (offset > 0 && ["waiting", "paused"].includes(state));
-    this.part(".bar").hidden = this.part(".sent").hidden = !isMoving;
-    this.part(".bar").value = percent;
+    this.part(".sent-bar").hidden = this.part(".sent").hidden = !isMoving;
+    this.part(".sent-bar").value = percent;
     this.part(".sent").textContent = `${bytes(offset)} of ${bytes(size)}`;
   }
 
@@ -101,7 +101,7 @@ export class Card {
     const shown = {
       ".pause": ["waiting", "checking", "sending"].includes(state),
       ".resume": state === "paused",
-      ".retry": (state === "failed" && retry) || (state === "waiting" && Boolean(problem)),
+      ".retry": (state === "failed" && retry) || (state === "waiting" && Boolean(problem?.status)),
       ".edit": state === "failed" && problem?.status === 422,
       ".drop": ["waiting", "paused", "failed"].includes(state),
     };

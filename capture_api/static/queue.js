@@ -98,13 +98,13 @@ export const finished = (id, capture) => write(id, { state: "done", capture });
 /** What was heard of the capture so far, for a list without a network. */
 export const heard = (id, capture) => write(id, ({ state }) => state === "arrived" && { capture });
 
-/** Try now what waits for another try: the network, the person or a new key is here. */
-export async function wake() {
+/** Try now what waits for another try: the network, the person or a new key is here. `how.isForced`: also when it seems offline. */
+export async function wake(how) {
   if (apiKey.current() && navigator.onLine) device.enrol().catch(() => {}); // now, so that there is a key when the network is not
   for (const { id, state, retryAt } of await store.items()) {
     if (state === "waiting" && retryAt) await write(id, (item) => item.state === "waiting" && { retryAt: 0, attempts: 0 });
   }
-  return run();
+  return run(how);
 }
 
 async function run({ isForced = false } = {}) {

@@ -8,7 +8,10 @@ let offer = null; // the browser's own question whether to install
 /** Register the service worker and show the switches that this browser has. */
 export function install() {
   const workers = navigator.serviceWorker; // none over plain http
-  workers?.register("/sw.js").then(() => push.install(part("push"), part("push-said"))).catch(() => {});
+  workers?.register("/sw.js").then((worker) => {
+    renew(worker);
+    return push.install(part("push"), part("push-said"));
+  }).catch(() => {});
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault(); // asked when the person wants it, not in the middle of something
     offer = event;
@@ -19,4 +22,11 @@ export function install() {
     await offer?.prompt();
     part("install").hidden = true;
   });
+}
+
+/** A new release of the app serves the next visit: this page has all its scripts, and asks for no more. */
+function renew(worker) {
+  const takeOver = () => worker.waiting?.postMessage("take over");
+  takeOver();
+  worker.addEventListener("updatefound", () => worker.installing.addEventListener("statechange", takeOver));
 }

@@ -8,9 +8,11 @@ const CACHE = `shell-${SHELL.version}`;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE)
-    .then((cache) => cache.addAll(SHELL.files.map((file) => new Request(file, { cache: "reload" }))))
-    .then(() => self.skipWaiting()));
+    .then((cache) => cache.addAll(SHELL.files.map((file) => new Request(file, { cache: "reload" })))));
 });
+
+// A new release waits for a page that has loaded all of its own: none gets half of each.
+self.addEventListener("message", ({ data }) => { if (data === "take over") self.skipWaiting(); });
 
 self.addEventListener("activate", (event) => {
   event.waitUntil(caches.keys()

@@ -162,7 +162,7 @@ def _stream(service: Running, last: str) -> bytes:
 def _percents(page: Page) -> list[int]:
     """What the bar shows, every 100 ms until the photo is on the page."""
     script = """() => new Promise((resolve) => {
-        const seen = []; const bar = document.querySelector('.photo .bar');
+        const seen = []; const bar = document.querySelector('.photo .sent-bar');
         const timer = setInterval(() => {
             if (!bar.hidden) { seen.push(bar.value); return; }
             clearInterval(timer); resolve(seen);

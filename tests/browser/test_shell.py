@@ -1,7 +1,11 @@
 """The app around the queue: readable for everybody, installable, open without a network, able to tell and to share."""
 
 import json
-from typing import Any
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -15,6 +19,40 @@ from tests.photos import jpeg
 from tests.service import Running
 
 CUT = "net::ERR_"
+
+
+class Releases(BaseHTTPRequestHandler):
+    """The service's own pages; from the second release on with another heading, and so with another worker."""
+
+    service: ClassVar[str]
+    now: ClassVar[int] = 1
+
+    def do_GET(self) -> None:
+        """Fetch it from the service."""
+        with urllib.request.urlopen(self.service + self.path) as answer:
+            body, kind = answer.read(), answer.headers["Content-Type"]
+        if self.now > 1 and self.path == "/":
+            body = body.replace(b"<h1>Register photos</h1>", b"<h1>The second release</h1>")
+        if self.now > 1 and self.path == "/sw.js":
+            body = body.replace(b'"version": "', b'"version": "second')
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def releases(service: Running) -> Iterator[str]:
+    """An address at which the service is of the release `Releases.now`."""
+    Releases.service, Releases.now = service.base, 1
+    with ThreadingHTTPServer(("127.0.0.1", 0), Releases) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -154,3 +192,23 @@ def test_nobody_is_asked_for_notifications_before_the_button_is_pressed(phone: W
     phone.page.get_by_role("button", name="Notify me").click()
     expect(phone.page.locator("#push-said")).to_contain_text("not allowed for this site")
     assert phone.page.evaluate("window.asked") == 1
+
+
+def test_a_new_release_serves_the_next_visit_as_a_whole(visit: Visit, releases: str) -> None:
+    page = visit("/", base_url=releases).page
+    ready(page)
+    Releases.now = 2
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Register photos")  # what is kept, at once
+    page.evaluate(
+        """async () => {
+            for (let at = 0; at < 200; at += 1) {
+                const names = await caches.keys();
+                if (names.length === 1 && names[0].startsWith('shell-second')) return;
+                await new Promise((wake) => setTimeout(wake, 50));
+            }
+            throw new Error(`still ${await caches.keys()}`);
+        }"""
+    )
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The second release")
