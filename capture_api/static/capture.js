@@ -165,7 +165,7 @@ async function begin() {
   queue.onChange(changed);
   follow.install(keyRefused);
   show();
-  await queue.start(keyRefused);
+  await queue.start(keyRefused).catch(() => {}); // a browser that keeps nothing says so when a photo is chosen
 }
 
 for (const [id, camera] of [["camera", true], ["gallery", false]]) {

@@ -5,6 +5,7 @@
 // as they are.
 
 import { get } from "./api.js";
+import { explain } from "./problem.js";
 import * as store from "./store.js";
 
 const P256 = { name: "ECDSA", namedCurve: "P-256" };
@@ -31,7 +32,10 @@ export async function enrol() {
 
 /** Headers that vouch for a photo of this digest (hex), for a request; none where there is no key. Raises Problem. */
 export async function sign(method, path, digest) {
-  await enrol();
+  await enrol().catch((problem) => {
+    if (problem.status === 401 || explain(problem).later) throw problem;
+    isAbsent = true; // this service takes no device of ours: photos go as they are
+  });
   const device = await kept();
   return device ? ((await headers(device.pair, device.id, method, path, bytes(digest))) ?? {}) : {};
 }

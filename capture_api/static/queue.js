@@ -162,7 +162,7 @@ async function through(item, signal) {
   if (known.state === "known") return arrived(item.id, known.id, !item.uploadUrl);
   if (known.state === "erased" && !item.insist) return write(item.id, { state: "failed", problem: ERASED });
   item = await step(item.id, { state: "sending", problem: null });
-  arrived(item.id, await sent(item, photo, signal), false);
+  return arrived(item.id, await sent(item, photo, signal), false);
 }
 
 async function sent(item, photo, signal) {

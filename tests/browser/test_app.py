@@ -4,10 +4,12 @@ import contextlib
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Error, FilePayload, Page, Request, expect
 
+from settings import MAX_UPLOAD_BYTES
 from tests.browser.accessible import faults
 from tests.browser.conftest import Visit, Watched
 from tests.browser.steps import (
@@ -126,7 +128,7 @@ def test_two_tabs_send_each_photo_once_and_one_takes_over(phone: Watched, servic
     pick(phone.page, *photos)
     expect(other.locator("#chosen li")).to_have_count(4)  # one queue, whatever the tab
     for page in (phone.page, other):
-        slow_upload(page, 900_000)
+        slow_upload(page, 1_500_000)
     register(phone.page)
     expect(other.locator("#photos article")).to_have_count(4)
     other.get_by_role("button", name="Pause", exact=True).first.click()  # the newest, from the tab that does not send
@@ -212,3 +214,27 @@ def test_over_plain_http_photos_are_sent_all_the_same(visit: Visit, service: Run
     choose(page, jpeg(9834))
     register(page)
     anchored(page)
+
+
+def test_a_browser_that_keeps_nothing_says_so(visit: Visit, service: Running) -> None:
+    watched = visit("/docs")
+    watched.context.add_init_script(
+        "indexedDB.open = () => { throw new DOMException('a private window', 'InvalidStateError'); };"
+    )
+    watched.page.goto(f"/#key={service.key}")
+    choose(watched.page, jpeg(9835))
+    expect(watched.page.get_by_role("alert")).to_contain_text("This browser keeps nothing")
+    expect(watched.page.get_by_role("alert")).to_contain_text("Leave the private window")
+
+
+def test_photos_of_a_hundred_megabytes_are_kept_and_go_on(phone: Watched, service: Running, tmp_path: Path) -> None:
+    large, photo = tmp_path / "large.jpg", jpeg(9836) + bytes(MAX_UPLOAD_BYTES - 500_000)
+    large.write_bytes(photo)
+    phone.page.get_by_label("Choose from gallery").set_input_files(large)
+    expect(phone.page.locator("#chosen li")).to_have_count(1, timeout=DONE_MS)
+    phone.page.reload()  # it lies on the shelf, whole
+    register(phone.page)
+    arrived = re.compile("^(Received|Registered)")
+    expect(card(phone.page).get_by_role("heading", level=2)).to_have_text(arrived, timeout=DONE_MS)
+    stored = service.ask("GET", f"/v1/captures/{shelf(phone.page)[0]['captureId']}").json["asset"]
+    assert (stored["size"], stored["sha256"]) == (len(photo), hashlib.sha256(photo).hexdigest())
