@@ -245,6 +245,7 @@ transactions = Table(
 Index("ix_transactions_contract_size", transactions.c.contract, transactions.c.size)
 Index("ix_transactions_state_size", transactions.c.state, transactions.c.size)
 Index("ix_transactions_sender_nonce", transactions.c.sender, transactions.c.nonce)
+Index("ix_transactions_sender_created_at", transactions.c.sender, transactions.c.created_at)
 
 # One holder per name; `fence` grows with every change of hands.
 leases = Table(
