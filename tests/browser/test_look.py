@@ -104,7 +104,8 @@ def test_dark_is_dark_and_light_is_light(visit: Visit) -> None:
 
 def test_a_photo_can_be_registered_with_the_keyboard_alone(phone: Watched) -> None:
     page = phone.page
-    page.on("filechooser", lambda _: None)  # now: asked for later, the browser may learn of it after the key was pressed
+    # Asked for now: later, the browser may learn of it only after the key was pressed.
+    page.on("filechooser", lambda _: None)
     reached = _tab(page, 5)
     assert reached == ["Skip to the content", "Capture", "Check a photo", "API", "camera"]
     page.keyboard.press("Tab")
