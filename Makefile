@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload golden contracts \
+.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload golden contracts vendor \
   fuzz-contract fuzz-credentials gas-contract lock clean
 
 help:
@@ -43,12 +43,24 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 
 # A test waits for processes and blocks most of its time: three files at once take two cores.
 ## make test       every test
-test: setup-dev tests/tus/node_modules/.ready
+test: setup-dev tests/tus/node_modules/.ready tests/browser/node_modules/.ready capture_api/vendored/node_modules/.ready
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 tests/tus/node_modules/.ready: tests/tus/package.json tests/tus/package-lock.json .venv/.ready
 	@cd tests/tus && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null
 	@touch $@
+
+tests/browser/node_modules/.ready: tests/browser/package.json tests/browser/package-lock.json .venv/.ready
+	@cd tests/browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null
+	@touch $@
+
+capture_api/vendored/node_modules/.ready: capture_api/vendored/package.json capture_api/vendored/package-lock.json .venv/.ready
+	@cd capture_api/vendored && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null
+	@touch $@
+
+## make vendor     copy the app page's two libraries anew from npm (versions: capture_api/vendored/package-lock.json)
+vendor: capture_api/vendored/node_modules/.ready
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" node capture_api/vendored/copy.mjs
 
 ## make test-interop  two more C2PA readers, for node, judge what we sign (60 MB from npm)
 test-interop: setup-dev tests/interop/node_modules/.ready
@@ -127,4 +139,4 @@ lock: setup
 
 ## make clean      remove what setup made (never your data)
 clean:
-	@rm -rf .venv node_modules tests/interop/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	@rm -rf .venv node_modules tests/interop/node_modules tests/browser/node_modules capture_api/vendored/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info

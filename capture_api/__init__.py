@@ -21,6 +21,7 @@ from capture_api.operations import operations
 from capture_api.override import MethodOverride
 from capture_api.proofs import proofs
 from capture_api.public import public
+from capture_api.shell import shell
 from capture_api.strangers import Strangers
 from capture_api.subscriptions import subscriptions
 from capture_api.uploads import uploads
@@ -32,7 +33,7 @@ from wiring import Services
 # No inline script or style, nothing from elsewhere: a photo's texts can never become code here.
 _CONTENT_SECURITY = (
     "default-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
@@ -44,7 +45,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_watch"] = Watch(services.changes.newest)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    told = feed, subscriptions
+    told = feed, subscriptions, shell
     known = captures, uploads, devices, proofs, matches, verify, inspector, log, certificates, public, operations
     for blueprint in (*known, *told):
         app.register_blueprint(blueprint)

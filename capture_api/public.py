@@ -1,11 +1,10 @@
-"""What anyone may see: the capture page, the public page of a published capture, and the documentation."""
+"""What anyone may see: the public page of a published capture, and the documentation."""
 
 import json
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from capture_api.body import TYPES
 from capture_api.captures import blob_answer
 from capture_api.device_words import open_device
 from capture_api.openapi import document
@@ -17,20 +16,12 @@ from capture_api.words import MEANS
 from pipeline.errors import Erased
 from pipeline.record import Capture, Verdict, encode
 from rights.terms import PRESETS, licence_url
-from settings import MAX_UPLOAD_BYTES
 
 public = Blueprint("public", __name__)
 
 # The facts that a stranger may read. Fingerprints can be turned back into a thumbnail, and the statement's salt is the
 # owner's to give away: neither is here. Of the verdict's matches there are those with published captures.
 _OPEN_FACTS = ("asset", "credentials", "inclusion", "anchor")
-
-
-@public.get("/")
-def home() -> str:
-    """The capture page."""
-    presets = [{"name": name, "title": preset.title} for name, preset in PRESETS.items()]
-    return render_template("capture.html", presets=presets, max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
 
 
 @public.get("/a/<capture_id>")

@@ -1,5 +1,6 @@
-// The form: the chosen photo, and what its owner states about it.
+// The form: the chosen photos, and what its owner states about it.
 
+import { thumb } from "./store.js";
 import { bytes } from "./words.js";
 
 const PLACE = "capture.rights"; // the last answers, so that the next photo needs none
@@ -50,17 +51,38 @@ export function recall() {
   if (ai) ai.checked = true;
 }
 
-/** Show the chosen file. Returns its address, which the photo's card uses until there is a thumbnail. */
-export function preview(file) {
-  const image = field("preview");
-  const address = URL.createObjectURL(file);
-  image.hidden = true;
-  field("no-preview").hidden = true;
-  image.onload = () => { image.hidden = false; };
-  image.onerror = () => { field("no-preview").hidden = false; };
-  image.src = address;
-  field("file-name").textContent = file.name;
-  field("file-size").textContent = bytes(file.size);
-  field("keep-location").checked = false;
-  return address;
+/** Fill in what was stated before, so that it can be changed. */
+export function fill({ rights, keep_location: keepLocation, published }) {
+  field("creator").value = rights.creator ?? "";
+  field("credit").value = rights.credit ?? "";
+  field("keep-location").checked = keepLocation;
+  field("published").checked = published;
+}
+
+let listed = ""; // the ids that are shown
+
+/** Show the chosen photos. `onRemove(id)` takes one away. */
+export function list(items, onRemove) {
+  const ids = items.map(({ id }) => id).join();
+  if (ids === listed) return;
+  if (!listed) field("keep-location").checked = false; // asked anew each time
+  listed = ids;
+  for (const image of field("chosen").querySelectorAll("img")) URL.revokeObjectURL(image.src);
+  field("chosen").replaceChildren(...items.map((item) => entry(item, onRemove)));
+  field("chosen").classList.toggle("several", items.length > 1);
+}
+
+function entry({ id, name, size }, onRemove) {
+  const shown = field("draft").content.firstElementChild.cloneNode(true);
+  const part = (selector) => shown.querySelector(selector);
+  part(".file-name").textContent = name;
+  part(".file-size").textContent = bytes(size);
+  part(".away").setAttribute("aria-label", `Leave out ${name}`);
+  part(".away").onclick = () => onRemove(id);
+  thumb(id).then((picture) => {
+    part(".no-preview").hidden = Boolean(picture);
+    part("img").hidden = !picture;
+    if (picture) part("img").src = URL.createObjectURL(picture);
+  });
+  return shown;
 }

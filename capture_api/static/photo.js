@@ -1,90 +1,77 @@
-// A registered photo on the page: its facts as they come, and what can be done with it.
+// What became of a registered photo, on its card: its facts as they come, and what can be done with it.
 
 import { blob, get } from "./api.js";
 import { matchItems } from "./evidence.js";
-import { factsOf, follow } from "./follow.js";
+import { factsOf, follow, leave } from "./follow.js";
 import { STEPS, describe, sentence } from "./facts.js";
-import { announce, copy, save } from "./page.js";
+import { announce, save } from "./page.js";
 import { explain } from "./problem.js";
+import { shareable } from "./share.js";
 import { after, time } from "./words.js";
 
-/** Show a capture, newest first, and follow it to its end. `preview` is an address of the chosen file, or "". */
-export function show({ capture, isNew, fileName, preview, onAnother, onKeyRefused }) {
-  const photo = new Photo(capture, { fileName, onAnother });
-  fold();
-  document.getElementById("photos").prepend(photo.article);
-  if (preview) photo.picture(preview);
-  if (!isNew) photo.already();
-  photo.article.focus();
-  photo.follow(onKeyRefused);
-}
-
-/** Make the photos on the page small, to leave room for the next. */
-export function fold() {
-  document.querySelectorAll("article .another").forEach((button) => button.remove());
-  document.querySelectorAll("article .steps").forEach((steps) => steps.removeAttribute("open"));
-}
-
-class Photo {
-  constructor(capture, { fileName, onAnother }) {
-    this.capture = capture;
+/** The facts of `capture` in `article`. `picture(address)` shows another picture in its head; `onEnd(capture)`: it is finished. */
+export class Photo {
+  constructor(article, capture, { name, picture, onCapture, onEnd, onErased }) {
+    Object.assign(this, { article, capture, picture, onCapture, onEnd, onErased, name });
     this.facts = new Map();
-    this.article = document.getElementById("photo").content.firstElementChild.cloneNode(true);
-    this.part = (selector) => this.article.querySelector(selector);
+    this.part = (selector) => article.querySelector(selector);
     this.lines = new Map(STEPS.map((step) => [step.name, this.#line(step)]));
-    this.part(".facts").append(...this.lines.values());
-    this.part(".which").textContent = [fileName, time(capture.created_at)].filter(Boolean).join(" · ");
-    this.article.setAttribute("aria-label", `Photo ${fileName}`);
-    this.#buttons(onAnother);
-    this.#device(capture.device);
-    this.#state();
-    factsOf(capture, (fact) => this.add(fact, { quietly: true }));
+    this.part(".facts").replaceChildren(...this.lines.values());
+    this.part(".after").hidden = false;
+    this.#buttons();
+    this.take(capture);
   }
 
-  async follow(onKeyRefused) {
-    if (this.finished) return;
-    try {
-      await follow(this.capture, (fact) => this.add(fact), (problem) => this.#quiet(problem));
-      this.#quiet(null);
-    } catch (problem) {
-      if (problem.status === 410) return this.#erased();
-      this.#quiet(problem);
-      if (problem.status === 401) onKeyRefused(problem, () => this.follow(onKeyRefused));
-    }
+  /** Take what is known of the capture by now. */
+  take(capture) {
+    this.capture = capture;
+    if (capture.created_at) this.part(".which").textContent = [this.name, time(capture.created_at)].filter(Boolean).join(" · ");
+    const isNews = this.facts.size > 0;
+    factsOf(capture, (fact) => this.add(fact, { quietly: !isNews }));
+    this.#visible();
+    this.#device(capture.device);
+    this.#state();
+  }
+
+  /** Hear of it until it is finished. */
+  follow() {
+    follow(this.capture.id, {
+      onFact: (fact) => this.add(fact),
+      onCapture: (capture) => { this.take(capture); this.onCapture(capture); },
+      onEnd: (capture) => { this.take(capture); this.#quiet(null); this.onEnd(capture); },
+      onQuiet: (problem) => this.#quiet(problem),
+      onGone: (problem) => (problem.status === 410 ? this.erased() : this.#quiet(problem)),
+    });
+  }
+
+  /** The card is taken away. */
+  leave() {
+    leave(this.capture.id);
   }
 
   get finished() {
     return this.facts.has("anchor") || this.facts.has("rejection");
   }
 
-  /** Take a fact; false, and no change, when it is here already. */
+  /** Take a fact; no change when it is here already. */
   add({ name, at_ms: at, value }, { quietly = false } = {}) {
-    if (this.facts.has(name)) return false;
+    if (this.facts.has(name)) return;
     this.facts.set(name, value);
     if (name === "rejection") this.#refused(value);
     else this.#write(name, at, value, quietly);
     if (name === "manifest") this.#thumbnail();
     this.#state();
-    return true;
+    if (name === "anchor" && !quietly) announce(`${this.name}: registered and anchored.`);
   }
 
   /** Say that this owner had registered these bytes before. */
   already() {
     const note = this.part(".already");
+    if (!note.hidden || !this.capture.created_at) return;
     note.textContent = `You registered this photo already, on ${time(this.capture.created_at)}. Nothing was added or changed: the rights you stated then still stand.`;
     note.classList.add("good");
     note.hidden = false;
     announce(note.textContent);
-  }
-
-  picture(address) {
-    const image = this.part(".thumb");
-    const before = image.src;
-    image.onload = () => {
-      image.hidden = false;
-      if (before) URL.revokeObjectURL(before);
-    };
-    image.src = address;
   }
 
   /** Who signed for it, what that proves, and what not. */
@@ -108,7 +95,8 @@ class Photo {
     line.classList.toggle("arriving", !quietly);
     line.querySelector(".at").textContent = at === null ? "" : `· ${after(at)}`;
     line.querySelector(".sentence").textContent = text;
-    if (!quietly) announce(`${line.querySelector(".name").textContent}. ${text}`);
+    // Of many photos at once only the ends are said aloud: nobody can listen to eight sentences of each.
+    if (!quietly && this.part(".steps").open) announce(`${line.querySelector(".name").textContent}. ${text}`);
   }
 
   #state() {
@@ -160,23 +148,24 @@ class Photo {
 
   // The first answer lists only the links that exist by then.
   #link(name) {
-    return this.capture.links[name] ?? `${this.capture.links.self}/${name}`;
+    return this.capture.links?.[name] ?? `/v1/captures/${this.capture.id}/${name}`;
   }
 
-  #buttons(onAnother) {
-    const { id, links, published } = this.capture;
-    const address = new URL(`/a/${encodeURIComponent(id)}`, location.origin).href;
-    const isPublic = published ?? Boolean(links.public);
-    this.part(".page").href = address;
+  #visible() {
+    if (this.facts.has("rejection")) return;
+    const isPublic = this.capture.published ?? Boolean(this.capture.links?.public);
     this.part(".page").hidden = this.part(".links").hidden = !isPublic;
-    this.part(".private").hidden = isPublic;
-    this.part(".share").hidden = !navigator.share;
+    this.part(".private").hidden = isPublic || !this.capture.links;
+  }
+
+  #buttons() {
+    const { id } = this.capture;
+    const address = new URL(`/a/${encodeURIComponent(id)}`, location.origin).href;
+    this.part(".page").href = address;
+    shareable(this.article, address);
     this.part(".receipt").onclick = () => this.#save("receipt", `receipt-${id}.json`);
     const whole = () => this.facts.get("manifest")?.location === "withheld"; // then there is no public file
     this.part(".signed").onclick = () => this.#save(whole() ? "signed" : "file", null);
-    this.part(".copy").onclick = () => copy(address, this.part(".copy span"));
-    this.part(".share").onclick = () => navigator.share({ title: "A registered photo", url: address }).catch(() => {});
-    this.part(".another").onclick = onAnother;
     this.part(".erase-now").onclick = () => this.#erase();
   }
 
@@ -184,22 +173,24 @@ class Photo {
     const button = this.part(".erase-now");
     button.disabled = true;
     try {
-      await get(this.capture.links.self, { method: "DELETE" });
-      this.#erased();
+      await get(`/v1/captures/${this.capture.id}`, { method: "DELETE" });
+      this.erased();
     } catch (problem) {
-      if (problem.status === 410) return this.#erased();
+      if (problem.status === 410) return this.erased();
       button.disabled = false;
       this.#say(problem);
     }
   }
 
-  #erased() {
-    for (const part of this.article.querySelectorAll(":scope > :not(.head, .actions), .thumb, .local, .actions > :not(.another)")) part.hidden = true;
+  /** Nothing of it is left. */
+  erased() {
+    for (const part of this.article.querySelectorAll(".after, .thumb, .local, .already, .page, .private, .refusal, .quiet-line")) part.hidden = true;
     this.part(".thumb").removeAttribute("src");
     this.part(".state").textContent = "Erased";
     this.article.dataset.status = "erased";
     this.article.focus();
     announce("The photo is erased.");
+    this.onErased();
   }
 
   async #save(name, fileName) {

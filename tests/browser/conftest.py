@@ -19,6 +19,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--use-fake-device-for-media-stream",  # a camera that films a moving picture
+    "--use-fake-ui-for-media-stream",
+    "--host-resolver-rules=MAP capture.test 127.0.0.1",  # an address that is not loopback's: nothing is "secure" there
 )
 PHONE = {"width": 360, "height": 740}
 PATIENCE_MS = 30_000  # other work may share the machine
@@ -30,12 +33,20 @@ class Watched:
 
     page: Page
     context: BrowserContext
+    home: str
     troubles: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
 
     def expect(self, *texts: str) -> None:
         """These may stand in the console: browsers report every refused request there."""
         self.expected += texts
+
+    def another(self, path: str = "/") -> Page:
+        """A further tab, watched like the first."""
+        page = self.context.new_page()
+        _watch(self, page)
+        page.goto(path)
+        return page
 
     def unexpected(self) -> list[str]:
         """What stood in the console, ran into an error or went to a foreign host."""
@@ -65,9 +76,10 @@ def visit(browser: Browser, service: Running) -> Iterator[Visit]:
     def open_(path: str = "/", **settings: Any) -> Watched:
         context = browser.new_context(**{"viewport": PHONE, "base_url": service.base, "has_touch": True, **settings})
         context.set_default_timeout(PATIENCE_MS)
-        watched = Watched(context.new_page(), context)
+        watched = Watched(context.new_page(), context, urlsplit(settings.get("base_url", service.base)).netloc)
         opened.append(watched)
-        _watch(watched, urlsplit(service.base).netloc)
+        context.on("request", lambda sent: _request(watched, sent))
+        _watch(watched, watched.page)
         watched.page.goto(path)
         return watched
 
@@ -83,16 +95,16 @@ def phone(visit: Visit, service: Running) -> Watched:
     return visit(f"/#key={service.key}")
 
 
-def _watch(watched: Watched, home: str) -> None:
+def _watch(watched: Watched, page: Page) -> None:
     def console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             watched.troubles.append(f"console: {message.text}")
 
-    def request(sent: Request) -> None:
-        parts = urlsplit(sent.url)
-        if parts.scheme not in ("blob", "data") and parts.netloc != home:
-            watched.troubles.append(f"foreign host: {sent.url}")
+    page.on("console", console)
+    page.on("pageerror", lambda error: watched.troubles.append(f"script: {error}"))
 
-    watched.context.on("request", request)
-    watched.page.on("console", console)
-    watched.page.on("pageerror", lambda error: watched.troubles.append(f"script: {error}"))
+
+def _request(watched: Watched, sent: Request) -> None:
+    parts = urlsplit(sent.url)
+    if parts.scheme not in ("blob", "data") and parts.netloc != watched.home:
+        watched.troubles.append(f"foreign host: {sent.url}")

@@ -61,3 +61,35 @@ def slow_upload(page: Page, bytes_per_s: int) -> Any:
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", conditions)
     return session
+
+
+def pick(page: Page, *photos: bytes) -> None:
+    """Choose several at once from the gallery."""
+    files = [FilePayload(name=f"IMG_{at}.jpg", mimeType="image/jpeg", buffer=photo) for at, photo in enumerate(photos)]
+    page.get_by_label("Choose from gallery").set_input_files(files)
+    expect(page.locator("#chosen li")).to_have_count(len(photos))
+
+
+def shoot(page: Page) -> None:
+    """Take a photo with the camera in the page."""
+    before = page.locator("#chosen li").count()
+    page.get_by_role("button", name="Take several in a row").click()
+    page.get_by_role("button", name="Take the photo").click()
+    expect(page.get_by_role("dialog").get_by_role("status")).to_have_text("1 photo taken")
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#chosen li")).to_have_count(before + 1)
+
+
+def all_anchored(page: Page, count: int) -> None:
+    expect(page.locator("#photos h2", has_text="Registered and anchored")).to_have_count(count, timeout=DONE_MS)
+    expect(page.locator("#photos article")).to_have_count(count)
+
+
+def ready(page: Page) -> None:
+    """Wait until the page would open without a network."""
+    page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+    expect(page.locator("html")).to_be_attached()
+    page.evaluate(
+        """() => navigator.serviceWorker.controller ||
+           new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', done, {once: true}))"""
+    )

@@ -4,10 +4,10 @@ import base64
 import hashlib
 from typing import Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Watched
-from tests.browser.steps import anchored, choose, overflow, register
+from tests.browser.steps import all_anchored, anchored, capture_id, choose, overflow, ready, register
 from tests.photos import jpeg
 from tests.service import Running
 
@@ -63,3 +63,70 @@ def test_a_key_that_cannot_leave_the_browser_vouches_and_the_pages_say_so(phone:
     newest.get_by_role("link", name="Open its public page").click()
     expect(page.get_by_text("A device signed for this very file when it was uploaded")).to_be_visible()
     assert overflow(page) <= 0
+
+
+def vouched(service: Running, page: Page, photos: int = 1) -> Any:
+    """What is known of the device that signed for the newest photo on the page."""
+    return service.ask("GET", f"/v1/captures/{capture_id(anchored(page, photos))}").json["device"]
+
+
+def enrolled(page: Page) -> str:
+    """Wait for the page's own key; its device's id."""
+    found: str = page.evaluate(
+        """async () => { const { setting } = await import('/static/store.js');
+           for (let at = 0; at < 100; at += 1) {
+               const device = await setting('device');
+               if (device) return device.id;
+               await new Promise((wake) => setTimeout(wake, 50));
+           } }"""
+    )
+    return found
+
+
+def test_the_page_signs_for_what_it_sends(phone: Watched, service: Running) -> None:
+    page, photo = phone.page, jpeg(9051)
+    device = enrolled(page)
+    choose(page, photo)
+    register(page)
+    fact = vouched(service, page)
+    assert (fact["device"], fact["way"], fact["attested"]["level"]) == (device, "request", "key")
+    assert fact["photo"] == hashlib.sha256(photo).hexdigest() and fact["notices"] == []
+    key = "async () => (await (await import('/static/store.js')).setting('device')).pair.privateKey.extractable"
+    assert page.evaluate(key) is False
+    page.reload()
+    assert enrolled(page) == device  # one key, as long as it is kept
+    page.goto(f"/a/{capture_id(anchored(page))}")
+    expect(page.get_by_text("A device signed for this very file when it was uploaded")).to_be_visible()
+
+
+def test_photos_taken_without_a_network_keep_the_time_of_the_device(phone: Watched, service: Running) -> None:
+    page = phone.page
+    device = enrolled(page)
+    ready(page)
+    phone.context.set_offline(True)
+    for at, seed in enumerate((9052, 9055), 1):
+        taken = FilePayload(name=f"{seed}.jpg", mimeType="image/jpeg", buffer=jpeg(seed))
+        page.get_by_label("Take a photo").set_input_files(taken)
+        expect(page.locator("#chosen li")).to_have_count(at)
+    register(page)
+    phone.context.set_offline(False)
+    all_anchored(page, 2)
+    links = page.locator("#photos a.page").evaluate_all("all => all.map((each) => each.pathname.split('/').pop())")
+    facts = [service.ask("GET", f"/v1/captures/{each}").json["device"] for each in links]
+    assert [(fact["way"], fact["device"], fact["counter"]) for fact in reversed(facts)] == [
+        ("statement", device, 1), ("statement", device, 2),
+    ]  # fmt: skip
+    assert all(fact["device_time"] <= fact["received_at"] and fact["notices"] == [] for fact in facts)
+
+
+def test_a_revoked_device_loses_no_photo_and_the_next_has_a_new_key(phone: Watched, service: Running) -> None:
+    phone.expect("403")
+    page = phone.page
+    revoked = enrolled(page)
+    assert service.ask("DELETE", f"/v1/devices/{revoked}").status == 200
+    choose(page, jpeg(9053))
+    register(page)
+    assert vouched(service, page) is None
+    choose(page, jpeg(9054))
+    register(page)
+    assert vouched(service, page, 2)["device"] not in (None, revoked)
