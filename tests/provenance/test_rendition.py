@@ -18,7 +18,7 @@ from provenance.keys import Identity
 from provenance.location import tells_location, without_location
 from provenance.manifest import sign
 from provenance.rendition import sign_public
-from tests.photos import SHARED, jpeg
+from tests.photos import SHARED, encoded, jpeg, picture
 from tests.provenance.orders import RIGHTS, order_for
 from tests.provenance.test_location import KINDS, located, opened
 from tests.provenance.test_manifest import active, assertion
@@ -68,6 +68,13 @@ def test_what_the_leaf_commits_to_can_be_cut_out_of_the_public_file(
 ) -> None:
     _, full, _, result = made(located(kind), media_type_of(kind), tmp_path, identity)
     assert result.signed and without_last(result.signed.store) == full.store
+
+
+def test_a_tiff_whose_iptc_alone_tells_the_place_has_a_public_file(identity: Identity, tmp_path: Path) -> None:
+    upload = encoded(picture(12, 64, 48), "TIFF", tiffinfo={33723: b"\x1c\x02\x5a\0\x06Berlin"})
+    signed, _, public, result = made(upload, "image/tiff", tmp_path, identity)
+    assert result.location == "removed" and b"Berlin" in signed.read_bytes() and b"Berlin" not in public.read_bytes()
+    assert inspect(public, "image/tiff", identity.root_pem).worst == "trusted"
 
 
 def test_what_the_public_manifest_says(identity: Identity, tmp_path: Path) -> None:
