@@ -11,7 +11,9 @@ import zlib
 from collections.abc import Callable, Iterator
 
 _GPS_IFD, _EXIF_IFD = 0x8825, 0x8769  # EXIF 3.0, section 4.6.3
+_SUB_IFDS, _IPTC_TAG = 0x014A, 0x83BB  # directories of a DNG's other pictures; IPTC records, as TIFF and DNG have them
 _ANGLES = (2, 4, 20, 22)  # latitude, longitude, and those of the destination (EXIF 3.0, section 4.6.7)
+_AREA = 28  # the name of the place: eight bytes of a character code, then text
 _RATIONAL = 5
 # BigTIFF is not walked: that one entry of a directory points at a GPS directory is looked for, whatever its type.
 _BIG_TIFF = (b"II+\0", b"MM\0+")
@@ -35,9 +37,12 @@ _COORDINATE = re.compile(rb"\0?_?\0?(?:[Ll]\0?[AaOo]|[Dd]\0?[Ee]\0?[Ss]\0?[Tt]|[
 _WORDS = (b"GPS", b"Gps", b"gps", b"G\0P\0S")
 _NAMED = re.compile(rb"(?:photoshop|Iptc4xmp(?:Core|Ext)):(?:Location|City|Province|State|Country|Sub|WorldRegion)")
 
-_IPTC = b"8BIM\x04\x04\0\0"  # Photoshop's resource of IPTC-IIM records, without a name
+_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP 3, section 1.1.3.1: then a digest, its length, an offset
+_IPTC = b"8BIM\x04\x04"  # Photoshop's resource of IPTC-IIM records; then its name
 _IPTC_PLACES = (26, 27, 90, 92, 95, 100, 101)  # IIM 4.2, record 2: location code and name, city, sublocation, state, …
 _VIDEO_PLACE = re.compile(rb"\xa9xyz..(..)([+-][\d.+-]{4,40}/?)", re.DOTALL)  # of a moving photo: ISO 6709 text
+_TRACK_PLACE = re.compile(rb"[+-]\d{2,6}\.\d{1,9}[+-]\d{3,7}\.\d{1,9}(?:[+-]\d{1,6}(?:\.\d{1,9})?)?(?:CRS\w{1,20})?/")
+_TRACK_KEY = b"location.ISO6709"  # QuickTime's other way: a key, and the same text elsewhere
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 MAX_PNG_TEXT_BYTES = 1 << 20
@@ -58,14 +63,17 @@ def without_location(content: bytes) -> bytes:
     for mark in (b"II*\0", b"MM\0*"):
         for start in _all(content, mark):
             _clear_exif(changed, start)
+    _blank_extended(changed)  # first: below, what a segment's end cuts would be taken with the next one's head
     if _RDF in content:
         for pattern in (_ELEMENT, _ATTRIBUTE):
             _blank(changed, pattern)
     for start in _all(content, _IPTC):
-        _blank_iptc(changed, start + len(_IPTC))
+        _blank_resource(changed, start + len(_IPTC))
     for found in _VIDEO_PLACE.finditer(changed) if b"\xa9xyz" in content else ():
         changed[found.start() : found.start() + 4] = b"free"
         changed[found.start(2) : found.end(2)] = bytes(len(found[2]))
+    if _TRACK_KEY in content:
+        _blank(changed, _TRACK_PLACE)
     if content.startswith(_PNG):
         _finish_png(content, changed)
     return bytes(changed)
@@ -88,6 +96,23 @@ def _all(content: bytes, mark: bytes) -> Iterator[int]:
 def _blank(content: bytearray, pattern: re.Pattern[bytes]) -> None:
     for found in pattern.finditer(bytes(content)):
         content[found.start() : found.end()] = b" " * len(found[0])
+
+
+def _blank_extended(content: bytearray) -> None:
+    """XMP that is longer than a JPEG's segment goes on in others, cut anywhere: looked at whole."""
+    packets = dict[bytes, list[tuple[int, int, int]]]()
+    for at in _all(bytes(content), _EXTENSION):
+        head, end = at + len(_EXTENSION), min(at - 2 + int.from_bytes(content[at - 2 : at]), len(content))
+        if (begin := head + 40) <= end:
+            offset = int.from_bytes(content[begin - 4 : begin])
+            packets.setdefault(bytes(content[head : head + 32]), []).append((offset, begin, end))
+    for pieces in packets.values():
+        whole = bytearray(b"".join(content[begin:end] for _, begin, end in sorted(pieces)))
+        for pattern in (_ELEMENT, _ATTRIBUTE):
+            _blank(whole, pattern)
+        for _, begin, end in sorted(pieces):
+            content[begin:end] = whole[: end - begin]
+            del whole[: end - begin]
 
 
 def _clear_exif(content: bytearray, start: int) -> None:
@@ -114,6 +139,13 @@ def _clear_exif(content: bytearray, start: int) -> None:
                 tag, value = number("H", entry), number("I", entry + 8)
                 if tag == _EXIF_IFD:
                     waiting.append(value)
+                elif tag == _SUB_IFDS:
+                    count = min(number("I", entry + 4), MAX_DIRECTORIES)
+                    listed = range(start + value, min(start + value + 4 * count, limit - 3), 4)
+                    waiting += [value] if count == 1 else [number("I", at_listed) for at_listed in listed]
+                elif tag == _IPTC_TAG:
+                    size = _UNIT_BYTES.get(number("H", entry + 2), 1) * number("I", entry + 4)
+                    _blank_records(content, start + value, min(start + value + size, limit))
                 elif tag == _GPS_IFD and _erase_gps(content, start, start + value, limit, number) and is_whole:
                     _remove_entry(content, at, entry, end, order)
                     break
@@ -156,6 +188,7 @@ def _erase_gps(content: bytearray, start: int, at: int, limit: int, number: Call
         # Zeros are what phones leave when they take the place out themselves; the denominators may stay.
         starts = range(value_at, value_at + size, 8 if kind == _RATIONAL else 4)
         tells = tells or (tag in _ANGLES and any(any(content[n : n + 4]) for n in starts))
+        tells = tells or (tag == _AREA and any(content[value_at + 8 : value_at + size].strip(b" ")))
     if tells:
         for value_at, size in (*parts, (at, 2 + 12 * count + 4)):
             content[value_at : value_at + size] = bytes(size)
@@ -169,9 +202,13 @@ def _remove_entry(content: bytearray, at: int, entry: int, end: int, order: str)
     content[at : at + 2] = struct.pack(f"{order}H", count)
 
 
-def _blank_iptc(content: bytearray, at: int) -> None:
-    end = at + 4 + int.from_bytes(content[at : at + 4])
-    at += 4
+def _blank_resource(content: bytearray, at: int) -> None:
+    """IPTC in a resource of Photoshop's, whose name and length (both made even) begin here."""
+    at += (content[at] + 2) // 2 * 2 if at < len(content) else 0
+    _blank_records(content, at + 4, at + 4 + int.from_bytes(content[at : at + 4]))
+
+
+def _blank_records(content: bytearray, at: int, end: int) -> None:
     while at + 5 <= min(end, len(content)) and content[at] == 0x1C:
         size = int.from_bytes(content[at + 3 : at + 5])
         if content[at + 1] == 2 and content[at + 2] in _IPTC_PLACES and at + 5 + size <= end:
@@ -195,18 +232,22 @@ def _finish_png(content: bytes, changed: bytearray) -> None:
 def _check_png_text(name: bytes, body: bytes) -> None:
     """Compressed, or an older program's EXIF in hexadecimal: places in these cannot be taken out in place."""
     keyword, _, text = body.partition(b"\0")
+    is_raw = keyword.startswith(b"Raw profile type")
+    is_packed = name == b"zTXt" or (name == b"iTXt" and text[:1] == b"\1")
+    if not is_raw and not is_packed:
+        return  # plain text was looked at with the rest
     if name == b"iTXt":
-        text = text[2:].split(b"\0", 2)[-1] if text[:1] == b"\1" else b""
+        text = text[2:].split(b"\0", 2)[-1]
     if name == b"zTXt":
         text = text[1:]
     try:
-        plain = text if name == b"tEXt" else zlib.decompressobj().decompress(text, MAX_PNG_TEXT_BYTES)
+        plain = zlib.decompressobj().decompress(text, MAX_PNG_TEXT_BYTES) if is_packed else text
     except zlib.error:
         return  # nobody can read it
-    if keyword.startswith(b"Raw profile type"):
+    if is_raw:
         digits = re.sub(rb"\s", b"", plain.strip().split(b"\n", 2)[-1])
         plain = bytes.fromhex(digits.decode("ascii")) if re.fullmatch(rb"(?:[\da-fA-F]{2})*", digits) else b""
-    elif name == b"tEXt":
-        return  # plain text was looked at with the rest
-    if tells_location(plain) or without_location(plain) != plain:
+    records = bytearray(plain)
+    _blank_records(records, 0, len(records))
+    if records != plain or tells_location(plain) or without_location(plain) != plain:
         raise Irremovable

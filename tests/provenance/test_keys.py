@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from pipeline.errors import Unavailable
-from provenance import certificates
+from provenance import certificates, revocation
 from provenance.certificates import KEY_LIFE, LeafPolicy, serial_hex
 from provenance.keyfiles import read_password
 from provenance.keys import Identity, KeyFolder
@@ -235,6 +235,24 @@ def test_processes_that_rotate_at_once_lose_no_leaf(tmp_path: Path) -> None:
         made = pool.map(_rotate, [str(tmp_path / "c2pa")] * 6)
     issued = [serial_hex(leaf) for leaf in folder.issued()]
     assert sorted(issued) == sorted([first, *made]) and folder.load().serial == issued[-1]
+
+
+def test_what_was_made_while_the_clock_was_ahead_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = KeyFolder(tmp_path / "c2pa")
+    first = folder.open()
+    with monkeypatch.context() as ahead:
+        older(ahead, -timedelta(days=60))
+        ahead.setattr(revocation, "datetime", certificates.datetime)
+        folder.rotate()
+        folder.revoke(first.serial, "superseded", None)
+        wrong = folder.load()
+    with pytest.raises(Unavailable, match="set this machine's clock right"):
+        wrong.check()
+    right = folder.open()
+    now = datetime.now(UTC)
+    assert right.leaf.not_valid_before_utc < now and right.root_pem == first.root_pem
+    assert x509.load_pem_x509_crl(folder.crl()).last_update_utc <= now
+    assert folder.is_revoked(first.leaf) and not folder.upkeep()
 
 
 def test_an_ended_leaf_of_an_ended_authority_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

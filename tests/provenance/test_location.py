@@ -163,6 +163,66 @@ def test_iptc_loses_places_and_keeps_the_rest() -> None:
     assert after == before.replace(b"Berlin", b"      ").replace(b"Germany", b"       ")
 
 
+PLACES = b"\x1c\x02\x5a\0\x06Berlin\x1c\x02\x50\0\x03Ada"  # IPTC records: a city, and who took the photo
+
+
+def test_iptc_goes_out_of_a_tiffs_own_tag() -> None:
+    """TIFF and DNG have the records without Photoshop's resource around them."""
+    before = encoded(picture(12, 64, 48), "TIFF", tiffinfo={33723: PLACES})
+    assert without_location(before) == before.replace(b"Berlin", b"      ") != before
+
+
+def test_iptc_goes_out_of_a_resource_that_has_a_name() -> None:
+    resource = b"Photoshop 3.0\0" + b"8BIM\x04\x04\x02ab\0" + len(PLACES).to_bytes(4) + PLACES
+    before = with_segment(b"\xed", resource)
+    assert without_location(before) == before.replace(b"Berlin", b"      ") != before
+
+
+def with_segment(marker: bytes, *bodies: bytes) -> bytes:
+    photo = jpeg(12, 64, 48)
+    return photo[:2] + b"".join(b"\xff" + marker + (2 + len(b)).to_bytes(2) + b for b in bodies) + photo[2:]
+
+
+@pytest.mark.parametrize("word", ["exif:GPSLatitude", "52,31.208333N", 'City="Berlin"', "Mitte</Iptc4xmpExt"])
+def test_xmp_that_goes_on_in_another_segment_is_looked_at_whole(word: str) -> None:
+    """A writer cuts it anywhere, also in the middle of a name."""
+    xmp = XMP.encode()
+    cut = xmp.index(word.encode()) + len(word) // 2
+    head = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + len(xmp).to_bytes(4)
+    first, second = (head + (0).to_bytes(4) + xmp[:cut], head + cut.to_bytes(4) + xmp[cut:])
+    after = without_location(with_segment(b"\xe1", second, first))  # in any order
+    begins = [after.index(head) + len(head) + 4, after.rindex(head) + len(head) + 4]
+    whole = after[begins[1] : begins[1] + cut] + after[begins[0] : begins[0] + len(xmp) - cut]
+    assert after == with_segment(b"\xe1", head + cut.to_bytes(4) + whole[cut:], head + bytes(4) + whole[:cut])
+    assert not any(name in whole for name in GONE) and all(name in whole for name in STAYS)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_place_in_a_directory_of_another_picture_is_found(order: str, count: int) -> None:
+    """As DNGs have them: one or several directories below the first."""
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
+    first = struct.pack(f"{order}HHHIII", 1, 0x014A, 4, count, 34 if count == 1 else 26, 0)
+    below = struct.pack(f"{order}HHHIII", 1, 0x8825, 4, 1, 52, 0)
+    gps = struct.pack(f"{order}HHHIII", 1, 2, 5, 1, 70, 0) + struct.pack(f"{order}II", 52, 1)
+    after = without_location(head + first + struct.pack(f"{order}II", 34, 34) + below + gps)
+    assert after == (head + first + struct.pack(f"{order}II", 34, 34)).ljust(52 + len(gps), b"\0")
+
+
+def test_the_name_of_a_place_without_coordinates_goes_too() -> None:
+    named, nameless = (
+        located("JPEG", {ExifTags.GPS.GPSAreaInformation: b"ASCII\0\0\0" + n}) for n in (b"Mitte", b"  ")
+    )
+    assert b"Mitte" in named and b"Mitte" not in without_location(named)
+    assert without_location(nameless) == nameless
+
+
+def test_a_place_under_quicktimes_key_goes_too() -> None:
+    track = b"\0\0\0\x24com.apple.quicktime.location.ISO6709\0\0\0\1+52.5206+013.4100+034.5/\0\0+1.5"
+    before = jpeg(13, 64, 48) + track
+    assert without_location(before) == before.replace(b"+52.5206+013.4100+034.5/", b" " * 24) != before
+
+
 def test_a_moving_photos_place_goes_too() -> None:
     box = struct.pack(">I4sHH", 30, b"\xa9xyz", 18, 0x15C7) + b"+52.5200+013.4050/"
     before = jpeg(13, 64, 48) + box
@@ -183,6 +243,8 @@ def png_with(name: bytes, body: bytes) -> bytes:
         (b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(XMP.encode())),
         (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(RAW_PROFILE)),
         (b"tEXt", b"Raw profile type exif\0" + RAW_PROFILE),
+        (b"iTXt", b"Raw profile type exif\0\0\0\0\0" + RAW_PROFILE),
+        (b"tEXt", b"Raw profile type iptc\0\niptc\n 9\n" + b"1c025a00064265726c696e"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_taken_out_in_place_is_told(name: bytes, body: bytes) -> None:
