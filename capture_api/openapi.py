@@ -122,7 +122,9 @@ CALLS = (
     Call("post", "/verify", "That page's form: what the photo carries, our verdict, and the published photos that it "
          "has to do with. Keeps nothing; problems are pages too.", {200: ("text/html", {"type": "string"})}, (),
          body={"multipart/form-data": {"schema": _FORM}}, key=False),
-    Call("get", "/", "The capture page.", {200: ("text/html", {"type": "string"})}, key=False),
+    Call("get", "/", "The app page.", {200: ("text/html", {"type": "string"})}, key=False),
+    Call("get", "/offline", "Shown when there is no network.", {200: ("text/html", {"type": "string"})}, key=False),
+    Call("get", "/sw.js", "The app's service worker.", {200: ("text/javascript", {"type": "string"})}, key=False),
     Call("get", "/docs", "This document, for people.", {200: ("text/html", {"type": "string"})}, key=False),
     Call("get", "/openapi.json", "This document.", {200: (JSON, {"type": "object"})}, key=False),
     Call("get", "/healthz", "The process answers.", {200: (JSON, ref("Health"))}, key=False),
