@@ -18,6 +18,7 @@ BACKOFF_S = (0.2, 0.5, 1, 2, 5)  # before the first, second, … restart in a ro
 HEALTHY_S = 20  # a child that lived this long starts again at the first step
 STOP_S = 10  # all of them together; what still runs then is killed
 READY_S = 30
+LOOK_S = 0.5
 WRONG_SETUP = 78  # EX_CONFIG of sysexits.h: a program that ends so before it was ready would end so again
 
 
@@ -68,7 +69,9 @@ class Supervisor:
 
     def wait(self) -> None:
         """Return when `stop_soon` was called."""
-        self._stopping.wait()
+        # Looked at again and again: a signal that another thread took wakes nobody, and its handler waits for this one.
+        while not self._stopping.wait(LOOK_S):
+            pass
 
     def stop_soon(self) -> None:
         """Make `wait` return; safe in a signal handler."""

@@ -242,7 +242,7 @@ def test_what_was_made_while_the_clock_was_ahead_is_made_anew(tmp_path: Path, mo
     first = folder.open()
     with monkeypatch.context() as ahead:
         older(ahead, -timedelta(days=60))
-        ahead.setattr(revocation, "datetime", certificates.datetime)
+        ahead.setattr(revocation, "datetime", vars(certificates)["datetime"])
         folder.rotate()
         folder.revoke(first.serial, "superseded", None)
         wrong = folder.load()
