@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from supervisor import home
 from supervisor.supervise import Child, StartFailed, Supervisor
+from tests.service import ROOT
 
 FOREVER = "import time\nwhile True: time.sleep(1)"
 
@@ -177,3 +179,20 @@ def test_a_child_whose_setup_is_wrong_is_not_waited_for() -> None:
         supervisor.start(_child("keeper", code, ready=lambda: False))
     supervisor.stop()
     assert time.monotonic() - began < 20
+
+
+def test_a_signal_that_another_thread_took_is_heard() -> None:
+    """The system may give it to any thread; Python's handler runs in the main one, which that does not wake."""
+    script = """
+import signal, threading, time
+from supervisor.supervise import Supervisor
+supervisor = Supervisor()
+signal.signal(signal.SIGINT, lambda *_: supervisor.stop_soon())
+def take():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    time.sleep(60)
+threading.Thread(target=take, daemon=True).start()
+supervisor.wait()
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=20)
