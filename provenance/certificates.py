@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from pipeline.errors import Unavailable
+
 CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")  # c2pa-kp-claimSigning, C2PA certificate policy
 ORGANISATION = "Capture"
 
@@ -36,10 +38,12 @@ class LeafPolicy:
         begins, ends, last = leaf.not_valid_before_utc, leaf.not_valid_after_utc, issuing.not_valid_after_utc
         if last <= now or (ends >= last and ends - begins < KEY_LIFE):
             return False  # the authority ends first: a new leaf would live no longer
+        # Made while the clock was ahead; and when it is the clock that is behind now, a new one would help nobody.
+        ahead = issuing.not_valid_before_utc <= now < begins
         half_used = now >= begins + min(KEY_LIFE, ends - begins) / 2
         too_long = ends - begins > self.life + 2 * CLOCK_SLACK  # time-stamps came
         too_short = ends < min(now + self.life, last) - KEY_LIFE  # time-stamps went
-        return half_used or too_long or too_short
+        return ahead or half_used or too_long or too_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,21 @@ def make_leaf(public_key: ec.EllipticCurvePublicKey, issuer: Pair, policy: LeafP
         place = x509.DistributionPoint([x509.UniformResourceIdentifier(policy.crl_url)], None, None, None)
         builder = builder.add_extension(x509.CRLDistributionPoints([place]), critical=False)
     return builder.sign(issuer.key, hashes.SHA256())
+
+
+def check_time(leaf: x509.Certificate) -> None:
+    """Raise Unavailable when the leaf has ended, or has not begun because it was made while the clock was ahead."""
+    now, begins, ends = datetime.now(UTC), leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if now < begins:
+        raise Unavailable(
+            f"the signer: its certificate begins only on {begins:%Y-%m-%d %H:%M} UTC; set this machine's clock right, "
+            "and run `capture keys rotate` when it is"
+        )
+    if now >= ends:
+        raise Unavailable(
+            f"the signer: its certificate ended on {ends:%Y-%m-%d}; run `capture keys rotate`, and when that does not "
+            "help, move the folder of its keys away to start with a new root"
+        )
 
 
 def key_ends(leaf: x509.Certificate) -> datetime:

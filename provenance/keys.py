@@ -93,12 +93,8 @@ class Identity:
         return b"".join(map(pem, x509.load_pem_x509_certificates(self.chain_pem.encode())[1:])).decode() + self.root_pem
 
     def check(self) -> None:
-        """Raise Unavailable when the leaf has ended: what it signs now would be invalid everywhere."""
-        if datetime.now(UTC) >= self.not_after:
-            raise Unavailable(
-                f"the signer: its certificate ended on {self.not_after:%Y-%m-%d}; run `capture keys rotate`, and when "
-                "that does not help, move the folder of its keys away to start with a new root"
-            )
+        """Raise Unavailable outside of the leaf's time: what it signs then would be invalid everywhere."""
+        certificates.check_time(self.leaf)
 
     @property
     def fault(self) -> Unavailable | None:

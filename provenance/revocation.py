@@ -63,8 +63,9 @@ def entry_for(serial: int, reason: str, since: datetime | None) -> x509.RevokedC
 
 
 def crl_due(crl_pem: bytes) -> bool:
-    """Whether it is time to sign the list anew."""
-    return datetime.now(UTC) >= x509.load_pem_x509_crl(crl_pem).last_update_utc + RENEW_CRL_AT
+    """Whether it is time to sign the list anew: also when it was signed while the clock was ahead."""
+    now, signed = datetime.now(UTC), x509.load_pem_x509_crl(crl_pem).last_update_utc
+    return now < signed or now >= signed + RENEW_CRL_AT
 
 
 def crl_der(crl_pem: bytes) -> bytes:

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography import x509
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from pipeline.errors import Unavailable
-from provenance import certificates
+from provenance import certificates, revocation
 from provenance.certificates import KEY_LIFE, LeafPolicy, serial_hex
 from provenance.keyfiles import read_password
 from provenance.keys import Identity, KeyFolder
@@ -143,7 +144,7 @@ def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
         Identity.load_or_make(tmp_path / "c2pa")
 
 
-def older(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+def older(monkeypatch: pytest.MonkeyPatch, by: timedelta, *also: ModuleType) -> None:
     """Make whatever is made from here on as old as this."""
 
     class Past(datetime):
@@ -151,7 +152,8 @@ def older(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
         def now(cls, tz: tzinfo | None = None) -> "Past":
             return cls.fromtimestamp(datetime.now(UTC).timestamp() - by.total_seconds(), tz)
 
-    monkeypatch.setattr(certificates, "datetime", Past)
+    for module in (certificates, *also):
+        monkeypatch.setattr(module, "datetime", Past)
 
 
 def test_a_key_is_replaced_at_half_its_time_under_the_same_root(
@@ -235,6 +237,23 @@ def test_processes_that_rotate_at_once_lose_no_leaf(tmp_path: Path) -> None:
         made = pool.map(_rotate, [str(tmp_path / "c2pa")] * 6)
     issued = [serial_hex(leaf) for leaf in folder.issued()]
     assert sorted(issued) == sorted([first, *made]) and folder.load().serial == issued[-1]
+
+
+def test_what_was_made_while_the_clock_was_ahead_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = KeyFolder(tmp_path / "c2pa")
+    first = folder.open()
+    with monkeypatch.context() as ahead:
+        older(ahead, -timedelta(days=60), revocation)
+        folder.rotate()
+        folder.revoke(first.serial, "superseded", None)
+        wrong = folder.load()
+    with pytest.raises(Unavailable, match="set this machine's clock right"):
+        wrong.check()
+    right = folder.open()
+    now = datetime.now(UTC)
+    assert right.leaf.not_valid_before_utc < now and right.root_pem == first.root_pem
+    assert x509.load_pem_x509_crl(folder.crl()).last_update_utc <= now
+    assert folder.is_revoked(first.leaf) and not folder.upkeep()
 
 
 def test_an_ended_leaf_of_an_ended_authority_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
