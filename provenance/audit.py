@@ -1,8 +1,9 @@
 """The signing process's log: one line for each signature, written and synced before the signature is given out.
 
 Each line is a JSON object whose `previous` is the SHA-256 of the line before, in this file or the one before it, so
-that nothing can be taken out or changed later without breaking the chain from there on. Lines are only ever added: one
-that a power cut left half written is ended, and counts as any other.
+that nothing can be taken out or changed later without breaking the chain from there on. The last lines can be cut off
+while nothing is written, and whoever may write here can write it all anew: keep a copy elsewhere. Lines are only ever
+added: one that a power cut left half written is ended, and counts as any other.
 """
 
 import fcntl
@@ -60,14 +61,20 @@ class AuditLog:
 
     def _open(self) -> int:
         descriptor = os.open(self._folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        sync_folder(self._folder)
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            raise
         return descriptor
 
     def _begin_next(self) -> None:
-        number = len(files(self._folder))
-        (self._folder / FILE).rename(self._folder / f"audit-{number:06}.jsonl")
-        os.close(self._file)
-        self._file = self._open()
+        """Raises OSError when the disk has no room for another file; then the next line tries again."""
+        number, current = len(files(self._folder)), self._folder / FILE
+        if current.exists() and current.stat().st_size:  # else the last try got as far as this
+            current.rename(self._folder / f"audit-{number:06}.jsonl")
+        full, self._file = self._file, self._open()
+        os.close(full)
 
     def _end(self) -> str:
         """The digest of the last line, which is ended first when a crash cut it."""

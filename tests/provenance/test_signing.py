@@ -1,5 +1,6 @@
 """The signing process: whom it answers and with what, what it writes down, and what a kill or a rotation costs."""
 
+import errno
 import hashlib
 import json
 import os
@@ -383,6 +384,32 @@ def test_a_changed_removed_or_added_line_breaks_the_chain(tmp_path: Path) -> Non
         audit.AuditLog(tmp_path)
     log.close()
     assert audit.check(tmp_path) == 41
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+def test_a_disk_without_room_for_the_next_file_costs_no_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    log = audit.AuditLog(tmp_path, max_bytes=300)
+    while (tmp_path / audit.FILE).stat().st_size < 300:
+        log.add("sign")
+    before = audit.check(tmp_path)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, call, full)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="No space left"):
+                log.add("sign")
+    log.add("sign")
+    log.close()
+    assert audit.check(tmp_path) == before + 1 and len(audit.files(tmp_path)) == 2
+    log = audit.AuditLog(tmp_path)
+    log.add("sign")
+    log.close()
+    assert audit.check(tmp_path) == before + 2
 
 
 def test_nothing_is_signed_that_cannot_be_written_down(tmp_path: Path) -> None:
