@@ -6,6 +6,7 @@ has it (C2PA 2.4, section 6.8): what is left of them still validates (docs/why-0
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,9 @@ from provenance.location import Irremovable, tells_location, without_location
 from provenance.manifest import NotKept, Task, embed
 from provenance.reader import read_report
 from provenance.timestamp import Authority
+
+# schema.org's names, as older credentials have them. Only stores are searched for these: people write such words too.
+_SCHEMA_PLACE = re.compile(rb"latitude|longitude|contentLocation|locationCreated|spatialCoverage")
 
 
 def sign_public(
@@ -98,22 +102,26 @@ def _actions(redactions: list[str]) -> Iterator[dict[str, Any]]:
 
 def _redactions(signed: Path, full: Signed, library_format: str, identity: Identity) -> Iterator[str]:
     """The addresses of the statements in the credentials that came, which tell the place."""
-    if not tells_location(full.store):
+    if not _states(full.store):
         return
     with signed.open("rb") as opened:
         report = read_report(opened, library_format, identity.root_pem)
     for label, manifest in report.manifests.items():
         for assertion in manifest.get("assertions") or ():
-            if tells_location(json.dumps(assertion.get("data")).encode()):
+            if _states(json.dumps(assertion.get("data")).encode()):
                 yield f"self#jumbf=/c2pa/{label}/c2pa.assertions/{assertion['label']}"
 
 
 def _tells(store: bytes) -> bool:
     """Whether a manifest store tells the place: in a statement, or in the metadata of a thumbnail."""
     try:
-        return tells_location(store) or without_location(store) != store
+        return _states(store) or without_location(store) != store
     except Irremovable:
         return True
+
+
+def _states(statements: bytes) -> bool:
+    return tells_location(statements) or bool(_SCHEMA_PLACE.search(statements))
 
 
 def _read(file: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c2pa import Reader
+from c2pa import Builder, C2paBuilderIntent, C2paSigningAlg, Context, Reader, Signer
 
 from pipeline.ports import Public, Signed
 from provenance.assertions import FINGERPRINTS, RENDITION
@@ -17,6 +17,7 @@ from provenance.inspect import inspect
 from provenance.keys import Identity
 from provenance.location import tells_location, without_location
 from provenance.manifest import sign
+from provenance.reader import offline_settings
 from provenance.rendition import sign_public
 from tests.photos import SHARED, encoded, jpeg, picture
 from tests.provenance.orders import RIGHTS, order_for
@@ -68,6 +69,30 @@ def test_what_the_leaf_commits_to_can_be_cut_out_of_the_public_file(
 ) -> None:
     _, full, _, result = made(located(kind), media_type_of(kind), tmp_path, identity)
     assert result.signed and without_last(result.signed.store) == full.store
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "place"),
+    [
+        ("stds.schema-org.CreativeWork", "Json", {"locationCreated": {"name": "Mitteplatz"}, "@type": "CreativeWork"}),
+        ("org.camera.place", "Cbor", {"latitude": 52.5206, "longitude": 13.41, "name": "Mitteplatz"}),
+    ],
+)
+def test_a_place_in_the_words_of_schema_org_is_redacted_too(
+    identity: Identity, tmp_path: Path, label: str, kind: str, place: dict[str, Any]
+) -> None:
+    signer = Signer.from_callback(identity.sign_es256, C2paSigningAlg.ES256, identity.chain_pem, None)
+    said, out = {"claim_version": 2, "assertions": [{"label": label, "kind": kind, "data": place}]}, io.BytesIO()
+    with (
+        Context.from_dict(offline_settings(identity.root_pem), signer=signer) as context,
+        Builder.from_json(json.dumps(said), context) as builder,
+    ):
+        builder.set_intent(C2paBuilderIntent.EDIT)
+        builder.sign("image/jpeg", io.BytesIO(jpeg(31, 320, 240)), out)
+    signed, _, public, result = made(out.getvalue(), "image/jpeg", tmp_path, identity)
+    assert result.location == "removed"
+    assert b"Mitteplatz" in signed.read_bytes() and b"Mitteplatz" not in public.read_bytes()
+    assert inspect(public, "image/jpeg", identity.root_pem).worst == "trusted"
 
 
 def test_a_tiff_whose_iptc_alone_tells_the_place_has_a_public_file(identity: Identity, tmp_path: Path) -> None:
