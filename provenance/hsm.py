@@ -163,8 +163,23 @@ def _session(uri: TokenUri) -> Any:
         ) from None
     if not Path(uri.module).is_file():
         raise Rejected(f"CAPTURE_SIGNER_URL: there is no PKCS #11 module at {uri.module}; install the token's software")
+    library = pkcs11.lib(uri.module)
+    try:
+        return _login(library, uri)
+    except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLocked):
+        raise
+    except pkcs11.exceptions.PKCS11Error:
+        # A module keeps what it knew of a token that went away, and does not see it come back: begun anew next time.
+        with suppress(Exception):
+            library.finalize()
+        raise
+
+
+def _login(library: Any, uri: TokenUri) -> Any:
+    import pkcs11
+
     wanted = {"token_label": uri.token, "token_serial": uri.serial.encode() if uri.serial else None}
-    token = pkcs11.lib(uri.module).get_token(**{name: value for name, value in wanted.items() if value})
+    token = library.get_token(**{name: value for name, value in wanted.items() if value})
     try:
         return token.open(rw=True, user_pin=uri.pin)
     except pkcs11.exceptions.UserAlreadyLoggedIn:  # a session that could not be closed: logins are the process's

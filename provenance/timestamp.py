@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -30,6 +30,7 @@ from pipeline.errors import Unavailable
 from pipeline.record import Timestamp
 
 TIMEOUT_S = 2.0  # a job waits no longer than this for an authority, which answers within 0.3 s when it is well
+MAX_CLOCKS_APART = timedelta(hours=1)  # of the authority's clock and ours; the answer itself is seconds old at most
 MAX_REPLY_BYTES = 65_536  # a token with its certificates is 1 to 10 KB
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 
@@ -178,6 +179,9 @@ def _decoded(content: bytes) -> TimeStampResponse:
         raise _useless("its answer is no time-stamp") from None
     if status != PKIStatus.GRANTED:
         raise _useless(f"it refused: {ascii('; '.join(reply.status_string))[:200]}")
+    # A time that is asked for now is now: one of the clocks is wrong, and which of them nobody here knows.
+    if abs(reply.tst_info.gen_time - datetime.now(UTC)) > MAX_CLOCKS_APART:
+        raise _useless(f"it says that it is {reply.tst_info.gen_time:%Y-%m-%d %H:%M} UTC; set the wrong clock right")
     return reply
 
 

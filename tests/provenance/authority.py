@@ -20,10 +20,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Mood = Literal[
     "up", "slow", "drip", "wrong nonce", "wrong digest", "wrong signature", "wrong purpose", "refused", "garbage",
-    "huge", "error",
+    "huge", "error", "hours ahead", "hours behind",
 ]  # fmt: skip
 POLICY = "1.3.6.1.4.1.99999.1"
 SLOW_S = 20.0
+_OFF_H: dict[Mood, int] = {"hours ahead": 2, "hours behind": -2}
 # PKIStatusInfo alone: rejection (2), "no", and no token. Written by hand, because asn1crypto insists on a token.
 _REFUSAL = bytes.fromhex("300b3009020102300" + "40c026e6f")
 
@@ -129,7 +130,7 @@ class Authority:
             "policy": POLICY,
             "message_imprint": imprint,
             "serial_number": time.time_ns(),
-            "gen_time": datetime.now(UTC).replace(microsecond=0),
+            "gen_time": datetime.now(UTC).replace(microsecond=0) + timedelta(hours=_OFF_H.get(self.mood, 0)),
         }
         if (nonce := request["nonce"].native) is not None:
             content["nonce"] = nonce + (self.mood == "wrong nonce")

@@ -120,6 +120,25 @@ def test_the_signing_process_signs_with_the_token(environ: dict[str, str], tmp_p
 
 
 @needs_token
+def test_a_token_that_comes_back_is_used_again_without_a_restart(environ: dict[str, str], tmp_path: Path) -> None:
+    signing = SigningProcess(tmp_path / "home", environ=environ).start()
+    tokens = Path(environ["SOFTHSM2_CONF"]).parent / "tokens"
+    try:
+        identity = signing.identity()
+        assert identity.sign_es256(CLAIM)
+        tokens.rename(tokens.with_name("away"))
+        try:
+            for _ in range(3):
+                with pytest.raises(Unavailable, match="the token does not work"):
+                    identity.sign_es256(CLAIM)
+        finally:
+            tokens.with_name("away").rename(tokens)
+        assert identity.sign_es256(CLAIM)
+    finally:
+        signing.stop()
+
+
+@needs_token
 def test_a_token_that_is_not_there_or_locked_is_told(environ: dict[str, str]) -> None:
     right = environ["CAPTURE_SIGNER_URL"]
     for uri, says in (

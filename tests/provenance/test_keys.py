@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography import x509
@@ -143,7 +144,7 @@ def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
         Identity.load_or_make(tmp_path / "c2pa")
 
 
-def older(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+def older(monkeypatch: pytest.MonkeyPatch, by: timedelta, *also: ModuleType) -> None:
     """Make whatever is made from here on as old as this."""
 
     class Past(datetime):
@@ -151,7 +152,8 @@ def older(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
         def now(cls, tz: tzinfo | None = None) -> "Past":
             return cls.fromtimestamp(datetime.now(UTC).timestamp() - by.total_seconds(), tz)
 
-    monkeypatch.setattr(certificates, "datetime", Past)
+    for module in (certificates, *also):
+        monkeypatch.setattr(module, "datetime", Past)
 
 
 def test_a_key_is_replaced_at_half_its_time_under_the_same_root(
@@ -241,8 +243,7 @@ def test_what_was_made_while_the_clock_was_ahead_is_made_anew(tmp_path: Path, mo
     folder = KeyFolder(tmp_path / "c2pa")
     first = folder.open()
     with monkeypatch.context() as ahead:
-        older(ahead, -timedelta(days=60))
-        ahead.setattr(revocation, "datetime", vars(certificates)["datetime"])
+        older(ahead, -timedelta(days=60), revocation)
         folder.rotate()
         folder.revoke(first.serial, "superseded", None)
         wrong = folder.load()
