@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound, load_der_x509_certificate
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509 import (
+    BasicConstraints,
+    Certificate,
+    ExtensionNotFound,
+    InvalidVersion,
+    load_der_x509_certificate,
+)
 
 from provenance.devices.errors import Refused
 
@@ -14,7 +20,7 @@ def read_chain(content: Sequence[bytes]) -> list[Certificate]:
     """The certificates, the key's own first. Raises Refused for what is none."""
     try:
         return [load_der_x509_certificate(each) for each in content]
-    except ValueError:
+    except (ValueError, InvalidVersion):
         raise Refused("malformed", "The attestation has a certificate that cannot be read.") from None
 
 
@@ -36,5 +42,5 @@ def _issued(certificate: Certificate, by: Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(by)
         return by.extensions.get_extension_for_class(BasicConstraints).value.ca
-    except (ValueError, TypeError, InvalidSignature, ExtensionNotFound):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ExtensionNotFound):
         return False

@@ -69,7 +69,7 @@ def _decrypted(token: str, known: Play) -> str:
         return AESGCM(key).decrypt(from_base64url(iv), content, head.encode()).decode("ascii")
     except (InvalidUnwrap, InvalidTag):
         raise Refused("wrong-root", "The token is not encrypted for the operator's key.") from None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise Refused(
             "malformed", "The token is no JWE of five parts. Send a classic token, as Play gave it."
         ) from None

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,8 +133,6 @@ def test_android_attestations_that_do_not_hold(world: World) -> None:
 
 def test_nobody_goes_on_below_an_attested_key(world: World) -> None:
     """The holder of an attested key signs a certificate with a better description for a key of software."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     from tests.provenance.vendors import certify
 
     extension = ("1.3.6.1.4.1.11129.2.1.17", key_description(NONCE.encode(), level=2))
@@ -240,3 +240,23 @@ def test_a_policy_that_is_none_says_what_to_write(tmp_path: Path, text: str, say
 def test_without_a_file_nothing_is_attested_and_nobody_vouches() -> None:
     policy = load_policy(None)
     assert not any(policy.vouches(Attested(level)) for level in ("key", "app-attest", "android-strongbox"))
+
+
+def test_certificates_of_odd_kinds_are_refused(world: World) -> None:
+    leaf, middle = android_chain(world.root, world.phone, NONCE)[:2]
+    texts = "a003020102", "06082a8648ce3d030107", "06072a8648ce3d0201"
+    version, curve, kind = (bytes.fromhex(text) for text in texts)
+    top = load_pem_x509_certificate(world.root.pem).public_bytes(Encoding.DER)
+    for chain, reason in (
+        ([leaf.replace(version, version[:-1] + b"\x19"), middle], "malformed"),
+        ([leaf, middle.replace(curve, curve[:-1] + b"\x7f"), top], "wrong-root"),
+        ([leaf, middle.replace(kind, kind[:-1] + b"\x7f"), top], "wrong-root"),
+    ):
+        said = {"format": "android-key", "chain": [base64.b64encode(each).decode() for each in chain]}
+        assert reason_of(lambda said=said: world.check(said)) == reason  # type: ignore[misc]
+
+
+def test_a_token_whose_header_is_nested_too_deep_is_refused(world: World) -> None:
+    head = base64.urlsafe_b64encode(b"[" * 39_999).decode()
+    said = {"format": "play-integrity", "token": f"{head}.a.b.c.d"}
+    assert reason_of(lambda: world.check(said)) == "malformed"
