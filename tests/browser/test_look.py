@@ -86,6 +86,7 @@ def test_every_step_is_readable_and_large_enough(visit: Visit, service: Running,
 
 
 def _check(page: Page, targets: bool = True) -> None:
+    page.wait_for_load_state()  # a page that is still coming can be measured before its style sheet is there
     page.evaluate(
         "Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations === 1).map(a => a.finished))"
     )
