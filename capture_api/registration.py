@@ -57,7 +57,8 @@ def _register(upload: Upload, idempotency_key: str | None, device: Device | None
     asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
     digest = request_digest(upload.incoming.sha256, upload.metadata)
     if idempotency_key and (known := records.idempotent(key.owner, idempotency_key, digest)):
-        return Registered(records.get(known), False)
+        capture = records.get(known)
+        return Registered(capture, False, NOT_VOUCHED if _adds_nothing(device, capture) else None)
     kept = upload.incoming.keep()
     asset = Asset(kept.sha256, upload.media_type, kept.size)
     new_id = b32encode(secrets.token_bytes(15)).decode().lower()
@@ -72,9 +73,14 @@ def _register(upload: Upload, idempotency_key: str | None, device: Device | None
         metrics.REGISTERED.inc()
         metrics.UPLOADED_BYTES.inc(kept.size)
     capture = records.get(capture_id)
-    unvouched = device is not None and capture_id != new_id
-    notices = (OTHER_WISHES,) * (capture.request != asked) + (NOT_VOUCHED,) * unvouched
+    notices = (OTHER_WISHES,) * (capture.request != asked) + (NOT_VOUCHED,) * _adds_nothing(device, capture)
     return Registered(capture, capture_id == new_id, " ".join(notices) or None)
+
+
+def _adds_nothing(device: Device | None, capture: Capture) -> bool:
+    """Whether a signature came that the capture was not registered with, from no device or from another."""
+    stands = capture.facts.get("device")
+    return device is not None and (stands is None or stands.thumbprint != device.thumbprint)
 
 
 def answer_registered(registered: Registered) -> Response:

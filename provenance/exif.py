@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 
 MAX_TEXT_CHARACTERS = 100  # a maker's name; anything longer is not one
 _LOOK_BYTES = 4 << 20  # how far into a file of the HEIF family its EXIF is looked for
+_SOURCE_TYPE = re.compile(rb"newscodes/digitalsourcetype/(\w{1,64})")
 _EXIF_START = re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
 # What Pillow's parsers raise for damaged headers. A job's time-out or a lack of memory is none of these and must pass.
 DAMAGE = (
@@ -68,6 +69,15 @@ def read_shot(photo: Path) -> Shot:
             return _open(photo)
     except DAMAGE:  # a claim that is unreadable is absent
         return Shot()
+
+
+def stated_source_types(photo: Path) -> frozenset[str]:
+    """The IPTC digital source types that stand anywhere in the file as plain text: "digitalCapture" and so on.
+
+    Raises OSError when the file cannot be read.
+    """
+    with photo.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return frozenset(found[1].decode() for found in _SOURCE_TYPE.finditer(content))
 
 
 def clean_text(value: Any, max_characters: int = MAX_TEXT_CHARACTERS) -> str | None:

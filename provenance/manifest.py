@@ -27,7 +27,7 @@ from pipeline.record import TimestampState
 from provenance.assertions import FINGERPRINTS as FINGERPRINTS
 from provenance.assertions import THUMBNAIL, Assertions, definition
 from provenance.container import FORMATS, found_store, manifest_store
-from provenance.exif import read_shot
+from provenance.exif import read_shot, stated_source_types
 from provenance.inspect import judge, signer_name
 from provenance.jumbf import TooMuch, check_store
 from provenance.keys import Identity
@@ -190,7 +190,7 @@ def _signed_bytes(photo: Path, task: Task, tsa_url: str | None) -> tuple[bytes, 
             _context(task.identity, tsa_url) as context,
             Builder.from_json(json.dumps(task.definition), context) as builder,
         ):
-            _set_intent(builder, task)
+            _set_intent(builder, photo, task)
             builder.add_resource(THUMBNAIL, io.BytesIO(task.order.thumbnail))
             source = Source(opened)
             store = builder.sign(task.library_format, source, out)
@@ -203,9 +203,10 @@ def _signed_bytes(photo: Path, task: Task, tsa_url: str | None) -> tuple[bytes, 
     return store, out.getvalue()
 
 
-def _set_intent(builder: Builder, task: Task) -> None:
-    # Not for a photo that came with a manifest: CREATE deletes it.
-    if task.order.attested and task.order.credentials.state == "none" and task.in_place:
+def _set_intent(builder: Builder, photo: Path, task: Task) -> None:
+    # Not for a photo that came with a manifest: CREATE deletes it. Nor for one whose metadata states another source.
+    came_bare = task.order.credentials.state == "none" and task.in_place
+    if task.order.attested and came_bare and stated_source_types(photo) <= {"digitalCapture"}:
         builder.set_intent(C2paBuilderIntent.CREATE, C2paDigitalSourceType.DIGITAL_CAPTURE)
         return
     builder.set_intent(C2paBuilderIntent.EDIT)

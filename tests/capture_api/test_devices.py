@@ -304,6 +304,23 @@ def test_a_photo_that_is_known_stays_as_it_was(service: Running, phone: Phone) -
     assert "adds nothing" in answer.json["notice"]
 
 
+def test_a_signature_that_comes_with_the_second_attempt_is_said_to_add_nothing(service: Running, phone: Phone) -> None:
+    def send(photo: bytes, key: str, statement: str = "") -> Answer:
+        said = {"Capture_Statement": statement} if statement else {}
+        headers: Any = {"Content_Type": "image/jpeg", "Idempotency_Key": key} | said
+        return service.ask("POST", "/v1/captures", photo, **headers)
+
+    photo, signed = jpeg(1431), jpeg(1432)
+    assert send(photo, "attempts").status == 202
+    again = send(photo, "attempts", phone.statement(photo, 200))
+    assert again.json["device"] is None
+    assert "adds nothing" in again.json["notice"]
+    for attempt in (1, 2):
+        answer = send(signed, "signed", phone.statement(signed, 201))
+        assert answer.json["device"], f"attempt {attempt}"
+        assert "notice" not in answer.json
+
+
 def test_erasure_takes_the_devices_word_with_it(service: Running, phone: Phone) -> None:
     capture = phone.register(service, jpeg(1424)).json
     assert service.ask("DELETE", f"/v1/captures/{capture['id']}").status == 202

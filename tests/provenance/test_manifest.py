@@ -14,6 +14,7 @@ import pytest
 from c2pa import Builder, C2paBuilderIntent, C2paSigningAlg, Context, Reader, Signer
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import Rejected, Unavailable
 from pipeline.ports import Signed
@@ -258,6 +259,31 @@ def test_a_capture_that_the_device_attests_is_created(identity: Identity, tmp_pa
     assert assertion(manifest, "c2pa.actions.v2")["data"]["allActionsIncluded"] is True
     assert not manifest.get("ingredients")
     assert inspect(signed, media_type, identity.root_pem).worst == "trusted"
+
+
+@pytest.mark.parametrize("stated", ["trainedAlgorithmicMedia", "computationalCapture", "digitalCapture"])
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/webp"])
+def test_an_attested_photo_that_states_another_source_is_not_called_a_capture(
+    identity: Identity, tmp_path: Path, media_type: str, stated: str
+) -> None:
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        f'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{stated}"/></rdf:RDF></x:xmpmeta>'
+    ).encode()
+    photo = encoded(picture(23, 320, 240), media_type.removeprefix("image/").upper(), **with_xmp(media_type, packet))
+    signed, _ = signed_copy(photo, media_type, tmp_path, identity, attested=True)
+    told = assertion(active(signed, media_type), "c2pa.actions.v2")["data"]["actions"]
+    assert [each["action"] for each in told] == ["c2pa.created" if stated == "digitalCapture" else "c2pa.opened"]
+
+
+def with_xmp(media_type: str, packet: bytes) -> dict[str, Any]:
+    """How Pillow is told to write it."""
+    if media_type != "image/png":
+        return {"xmp": packet}
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", packet.decode())
+    return {"pnginfo": info}
 
 
 def test_an_attested_photo_with_credentials_keeps_them(identity: Identity, tmp_path: Path) -> None:
