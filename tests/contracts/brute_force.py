@@ -47,9 +47,9 @@ def inclusion_proof(index: int, size: int, mth: Mth = mth) -> list[bytes]:
 class SparseLog:
     """A log of up to 2^64 leaves that are all alike but some: what is large is then computed once for its width."""
 
-    def __init__(self, different: Iterable[int]) -> None:
+    def __init__(self, different: Iterable[int], leaf: Callable[[int], bytes] = leaf) -> None:
         self.different = frozenset(different)
-        self._sorted = sorted(self.different)
+        self._sorted, self._leaf = sorted(self.different), leaf
 
     def mth(self, low: int, high: int) -> bytes:
         """MTH(D[low:high])."""
@@ -57,7 +57,7 @@ class SparseLog:
         if place == len(self._sorted) or self._sorted[place] >= high:
             return _alike(high - low)
         if high - low == 1:
-            return leaf(low)
+            return self._leaf(low)
         middle = low + split(high - low)
         return node(self.mth(low, middle), self.mth(middle, high))
 

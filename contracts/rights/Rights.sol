@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC2981} from "@openzeppelin/contracts/interfaces/IERC2981.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {Reviews} from "./Reviews.sol";
+import {Shares} from "./Shares.sol";
+import {Terms, TermsBook, Use} from "./Terms.sol";
+
+interface ILog {
+    function verifyInclusion(bytes32 leaf, uint64 index, uint64 size, bytes32[] calldata proof)
+        external view returns (bool);
+}
+
+/// @title Works that a log vouches for, what may be done with them, and who is paid
+/// @notice A work is made from its statement in the log, by its owner's will and nobody else's. Others take a licence;
+/// works are made from works; what one earns is split among all that it was made from, and waits for whoever owns them.
+/// There is no owner of this contract and no upgrade; the reviewer's powers are those in Reviews.sol.
+/// @dev Ids tell what they are of: a work's is 16 bytes of its file's SHA-256, 6 of its place in the log and 10 zeros;
+/// a licence's the same 22 bytes and 10 of its own. Why it is as it is: docs/why-022-rights.md.
+contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, ReentrancyGuardTransient {
+    using Shares for uint256[];
+
+    /// @notice The statement is no statement of a capture, or has no owner.
+    error NotAStatement();
+    /// @notice The proof does not lead from the statement to a tree that the log holds.
+    /// @param leaf The statement's leaf digest.
+    error NotInTheLog(bytes32 leaf);
+    /// @notice The same file has a work already, and it stands earlier in the log, or is this one.
+    /// @param first That work.
+    error NotTheFirst(uint256 first);
+    /// @notice An earlier statement about the same file turned up: that one counts now.
+    /// @param asset The work that no longer does.
+    error Superseded(uint256 asset);
+    /// @notice Neither the owner called, nor is there the owner's signature for exactly this.
+    /// @param owner Who would have to.
+    error NotTheOwner(address owner);
+    /// @notice The signature was for another time.
+    /// @param deadline Until when it held, in seconds since 1970.
+    error TooLate(uint256 deadline);
+    /// @notice The statement says that the work was made from others: call `derive` first.
+    /// @param asset The work.
+    error ParentsMissing(uint256 asset);
+    /// @notice Parents can no longer be named: the work has some, or was paid, licensed or made use of.
+    /// @param asset The work.
+    error TooLateForParents(uint256 asset);
+    /// @notice The parents are none or more than 16, not in ascending order, or not those that the statement commits to.
+    error WrongParents();
+    /// @notice A work cannot be made from one that the log has later.
+    /// @param parent The later one.
+    error ParentIsLater(uint256 parent);
+    /// @notice The parent's terms do not allow works to be made from it.
+    /// @param parent The parent.
+    error NoDerivatives(uint256 parent);
+    /// @notice The parent's terms ask for these terms, and the work has others.
+    /// @param parent The parent.
+    /// @param termsId The terms that the work must have.
+    error TermsAreInherited(uint256 parent, bytes32 termsId);
+    /// @notice This takes a licence that the work's owner holds and that has not ended.
+    /// @param asset What it would have to be for.
+    error LicenceNeeded(uint256 asset);
+    /// @notice The terms are others now; read them and ask again.
+    /// @param termsId What they are.
+    error TermsChanged(bytes32 termsId);
+    /// @notice The terms give nothing that a licence could be for.
+    /// @param asset The work.
+    error NothingToLicense(uint256 asset);
+    /// @notice There is a licence already; nothing was paid.
+    /// @param licence Which.
+    error AlreadyLicensed(uint256 licence);
+    /// @notice The licence's terms do not let it be given on, or it has ended.
+    /// @param licence Which.
+    error NotTransferable(uint256 licence);
+    /// @notice What came is not what was to be paid; nothing was taken.
+    /// @param came The amount that came.
+    error WrongPayment(uint256 came);
+    /// @notice Nothing is there for that work now.
+    error NothingToClaim();
+
+    /// @notice A work was made.
+    /// @param asset Its id.
+    /// @param leaf The digest of its statement in the log.
+    /// @param termsId Its terms.
+    event Registered(uint256 indexed asset, bytes32 indexed leaf, bytes32 indexed termsId);
+    /// @notice An earlier statement about the same file took a work's place. Money that came stays its owner's.
+    /// @param asset The work that counts no more.
+    /// @param first The one that does.
+    event SupersededBy(uint256 indexed asset, uint256 indexed first);
+    /// @notice New licences of a work are under these terms; licences that exist stay as they are.
+    /// @param asset The work.
+    /// @param termsId Its terms.
+    event TermsSet(uint256 indexed asset, bytes32 indexed termsId);
+    /// @notice A work was said to be made from others.
+    /// @param asset The work.
+    /// @param parents What it was made from.
+    /// @param shares Who gets which part of all that it earns: see Shares.sol.
+    event Derived(uint256 indexed asset, uint256[] parents, uint256[] shares);
+    /// @notice Somebody has a licence.
+    /// @param asset The work.
+    /// @param licence Its id.
+    /// @param holder Who.
+    /// @param termsId The terms, as they were.
+    /// @param until When it ends, in seconds since 1970; 0 for never.
+    event Licensed(uint256 indexed asset, uint256 licence, address indexed holder, bytes32 indexed termsId, uint256 until);
+    /// @notice A work earned.
+    /// @param asset The work.
+    /// @param currency An ERC-20, or zero for the chain's own coin.
+    /// @param amount How much.
+    event Paid(uint256 indexed asset, address indexed currency, uint256 amount);
+    /// @notice What was there for a work was paid to its owner.
+    /// @param asset The work that earned it.
+    /// @param beneficiary The work that it was there for: the same, or one of its ancestors.
+    /// @param to The owner.
+    /// @param currency As in `Paid`.
+    /// @param amount How much.
+    event Claimed(uint256 indexed asset, uint256 indexed beneficiary, address indexed to, address currency, uint256 amount);
+
+    /// @dev One storage slot. `owner` is the first; whoever has it now is in ERC-721's own books once it moved.
+    struct Asset {
+        address owner;
+        uint48 place;
+        uint32 terms;
+        bool awaitsParents; // the statement names some, `derive` was not called yet
+        bool settled; // was paid, licensed or derived from: what it was made from cannot change any more
+        bool inherits; // has its parents' terms and keeps them
+        bool isDerived;
+        bool halted;
+    }
+
+    struct Licence {
+        address holder; // the first
+        uint40 until;
+        uint32 terms;
+    }
+
+    /// @notice Where a statement is in the log: its place, the size of a tree that the log's contract holds, the proof.
+    struct Inclusion {
+        uint48 place;
+        uint64 size;
+        bytes32[] proof;
+    }
+
+    bytes32 private constant TAG = "capture/leaf/v1";
+    bytes32 private constant DEVICE_TAG = "capture/leaf/v2";
+    uint256 private constant LICENCE_PART = type(uint80).max;
+    uint256 private constant MOST_PARENTS = 16;
+    bytes32 private constant REGISTER = keccak256("Register(bytes32 leaf,bytes32 terms,uint256 deadline)");
+    bytes32 private constant SET_TERMS =
+        keccak256("SetTerms(uint256 asset,bytes32 terms,uint256 nonce,uint256 deadline)");
+    bytes32 private constant DERIVE =
+        keccak256("Derive(uint256 asset,uint256[] parents,uint256[] licences,uint256 deadline)");
+    bytes32 private constant TRANSFER =
+        keccak256("Transfer(uint256 token,address to,uint256 nonce,uint256 deadline)");
+
+    /// @notice The log whose statements become works here.
+    ILog public immutable LOG;
+
+    string private _base;
+    mapping(uint128 file => Asset) private _standing; // the one that counts, by the file's digest
+    mapping(uint256 asset => Asset) private _superseded;
+    mapping(uint256 licence => Licence) private _licences;
+    mapping(uint256 asset => mapping(address holder => uint256 licence)) private _givenOn;
+    mapping(uint256 asset => bytes32) private _declaredParents; // SHA-256 of their ids, from the statement
+    mapping(uint256 asset => bytes32) private _shares;
+    mapping(uint256 asset => mapping(address currency => uint256)) private _received;
+    mapping(uint256 asset => mapping(uint256 beneficiary => mapping(address currency => uint256))) private _claimed;
+
+    /// @param log The log's contract.
+    /// @param reviewer_ Who may review works.
+    /// @param base What `tokenURI` puts before an id.
+    constructor(ILog log, address reviewer_, string memory base)
+        ERC721("Capture Rights", "RIGHTS") EIP712("Capture Rights", "1") Reviews(reviewer_)
+    {
+        LOG = log;
+        _base = base;
+    }
+
+    /// @notice Make a work from its statement in the log. Anyone may send it, only its owner may want it.
+    /// @param words The ten words of the statement.
+    /// @param found Where it is in the log.
+    /// @param termsId The terms that the work is offered under.
+    /// @param deadline Until when the signature holds; without meaning when the owner calls.
+    /// @param signature The owner's, of `Register`; empty when the owner calls.
+    /// @return asset The work's id.
+    function register(
+        bytes32[10] calldata words, Inclusion calldata found, bytes32 termsId, uint256 deadline, bytes calldata signature
+    ) external returns (uint256 asset) {
+        bytes32 leaf = sha256(abi.encodePacked(bytes1(0), words));
+        address owner = _ownerIn(words);
+        if (msg.sender != owner) {
+            _checkSignature(owner, keccak256(abi.encode(REGISTER, leaf, termsId, deadline)), deadline, signature);
+        }
+        if (!LOG.verifyInclusion(leaf, found.place, found.size, found.proof)) revert NotInTheLog(leaf);
+
+        uint128 file = uint128(bytes16(words[2]));
+        asset = _assetId(file, found.place);
+        _giveWay(file, asset);
+        bool awaitsParents = words[7] != 0;
+        if (awaitsParents) _declaredParents[asset] = words[7];
+        _standing[file] = Asset(owner, found.place, _numberOf(termsId), awaitsParents, false, false, false, false);
+        _increaseBalance(owner, 1);
+        emit Transfer(address(0), owner, asset);
+        emit Registered(asset, leaf, termsId);
+    }
+
+    /// @notice Say what a work was made from: once, before it earns anything.
+    /// @param asset The work.
+    /// @param parents Their ids: first those that the statement commits to, ascending, then others, ascending.
+    /// @param declared How many of them the statement commits to.
+    /// @param licences For each the licence of the work's owner, or 0 where none is needed.
+    /// @param above For each the list of its own ancestors' shares, from its `Derived` event; empty when it has none.
+    /// @param deadline Until when the signature holds; without meaning when the owner calls.
+    /// @param signature The owner's, of `Derive`; empty when the owner calls.
+    function derive(
+        uint256 asset, uint256[] calldata parents, uint256 declared, uint256[] calldata licences,
+        uint256[][] calldata above, uint256 deadline, bytes calldata signature
+    ) external {
+        address owner = ownerOf(asset);
+        if (msg.sender != owner) {
+            bytes32 lists = keccak256(abi.encodePacked(parents));
+            bytes32 said = keccak256(abi.encode(DERIVE, asset, lists, keccak256(abi.encodePacked(licences)), deadline));
+            _checkSignature(owner, said, deadline, signature);
+        }
+        Asset storage work = _countingAsset(asset);
+        _checkNotHalted(asset);
+        if (work.settled || work.isDerived) revert TooLateForParents(asset);
+        _checkParents(asset, parents, declared);
+        if (parents.length != licences.length || parents.length != above.length) revert WrongParents();
+
+        uint256[] memory shares;
+        for (uint256 i = 0; i < parents.length; ++i) {
+            (uint256 parent, uint256[] memory over) = (parents[i], above[i]);
+            over.check(_shares[parent]);
+            shares = shares.withParent(parent, _takeFrom(parent, work, asset, owner, licences[i]), over);
+        }
+        _shares[asset] = shares.digest();
+        (work.awaitsParents, work.isDerived) = (false, true);
+        emit Derived(asset, parents, shares);
+    }
+
+    /// @notice Offer a work under other terms from now on.
+    /// @param asset The work.
+    /// @param termsId The terms.
+    /// @param deadline Until when the signature holds; without meaning when the owner calls.
+    /// @param signature The owner's, of `SetTerms` with the next of `nonces`; empty when the owner calls.
+    function setTerms(uint256 asset, bytes32 termsId, uint256 deadline, bytes calldata signature) external {
+        address owner = ownerOf(asset);
+        if (msg.sender != owner) {
+            bytes32 said = keccak256(abi.encode(SET_TERMS, asset, termsId, _useNonce(owner), deadline));
+            _checkSignature(owner, said, deadline, signature);
+        }
+        Asset storage work = _countingAsset(asset);
+        if (work.inherits) revert TermsAreInherited(asset, _termsIds[work.terms]);
+        work.terms = _numberOf(termsId);
+        emit TermsSet(asset, termsId);
+    }
+
+    /// @notice Move a work or a licence to another account, with its owner's signature.
+    /// @param token Which.
+    /// @param to To whom.
+    /// @param deadline Until when the signature holds.
+    /// @param signature The owner's, of `Transfer` with the next of `nonces`.
+    function transferWithSignature(uint256 token, address to, uint256 deadline, bytes calldata signature) external {
+        address owner = ownerOf(token);
+        bytes32 said = keccak256(abi.encode(TRANSFER, token, to, _useNonce(owner), deadline));
+        _checkSignature(owner, said, deadline, signature);
+        _safeTransfer(owner, to, token);
+    }
+
+    /// @notice Take a licence, and pay for it.
+    /// @param asset The work.
+    /// @param termsId The terms that the buyer read: when they are others by now, nothing happens.
+    /// @param holder Who gets it.
+    /// @return licence Its id.
+    function license(uint256 asset, bytes32 termsId, address holder)
+        external payable nonReentrant returns (uint256 licence)
+    {
+        Asset storage work = _countingAsset(asset);
+        _checkNotHalted(asset);
+        if (work.awaitsParents) revert ParentsMissing(asset);
+        uint32 number = work.terms;
+        if (_termsIds[number] != termsId) revert TermsChanged(_termsIds[number]);
+        Terms memory terms = _terms[number];
+        bool gives = _permits(terms, Use.Commercial) || _permits(terms, Use.Derivatives) || _permits(terms, Use.AiTraining);
+        if (!gives) revert NothingToLicense(asset);
+
+        bool isNew;
+        (licence, isNew) = _place(asset, holder, number);
+        uint40 until = terms.duration == 0 ? 0 : uint40(block.timestamp + terms.duration);
+        _licences[licence] = Licence(holder, until, number);
+        if (isNew) {
+            _increaseBalance(holder, 1);
+            emit Transfer(address(0), holder, licence);
+        }
+        emit Licensed(asset, licence, holder, termsId, until);
+        _take(work, asset, terms.currency, terms.fee);
+    }
+
+    /// @notice Pay a work, for whatever it is: it is split as a licence's fee is.
+    /// @param asset The work.
+    /// @param currency An ERC-20 that this contract may take the amount of, or zero for the coin that is sent along.
+    /// @param amount How much. A token that delivers less than was asked for is refused.
+    function pay(uint256 asset, address currency, uint256 amount) external payable nonReentrant {
+        Asset storage work = _countingAsset(asset);
+        if (work.awaitsParents) revert ParentsMissing(asset);
+        _take(work, asset, currency, amount);
+    }
+
+    /// @notice Pay what a work earned for another, or for itself, to whoever owns that one now. Anyone may call.
+    /// @param asset The work that earned it.
+    /// @param beneficiary The same, or one of its ancestors.
+    /// @param currency As in `pay`.
+    /// @param shares The list of the work's ancestors' shares, from its `Derived` event; empty when it has none.
+    /// @return amount How much.
+    function claim(uint256 asset, uint256 beneficiary, address currency, uint256[] calldata shares)
+        external nonReentrant returns (uint256 amount)
+    {
+        if (_inReview(beneficiary)) revert InReview(beneficiary);
+        amount = claimable(asset, beneficiary, currency, shares);
+        if (amount == 0) revert NothingToClaim();
+        _claimed[asset][beneficiary][currency] += amount;
+        address to = ownerOf(beneficiary);
+        emit Claimed(asset, beneficiary, to, currency, amount);
+        if (currency == address(0)) Address.sendValue(payable(to), amount);
+        else SafeERC20.safeTransfer(IERC20(currency), to, amount);
+    }
+
+    /// @notice Object to a review of one's work.
+    /// @param asset The work.
+    /// @param evidence SHA-256 of what speaks against the objection.
+    function appeal(uint256 asset, bytes32 evidence) external {
+        if (msg.sender != ownerOf(asset)) revert NotTheOwner(ownerOf(asset));
+        _appeal(asset, evidence);
+    }
+
+    /// @notice What `claim` would pay, a review aside. Each call rounds down what was ever earned, not what is left: the
+    /// order and the number of claims change nothing.
+    /// @param asset As for `claim`.
+    /// @param beneficiary As for `claim`.
+    /// @param currency As for `claim`.
+    /// @param shares As for `claim`.
+    /// @return The amount.
+    function claimable(uint256 asset, uint256 beneficiary, address currency, uint256[] memory shares)
+        public view returns (uint256)
+    {
+        shares.check(_shares[asset]);
+        uint256 share = beneficiary == asset ? shares.rest() : shares.part(beneficiary);
+        uint256 earned = Math.mulDiv(_received[asset][currency], share, Shares.WHOLE);
+        return earned - _claimed[asset][beneficiary][currency];
+    }
+
+    /// @notice All that a work ever earned, for itself and its ancestors.
+    /// @param asset The work.
+    /// @param currency As in `pay`.
+    /// @return The amount.
+    function received(uint256 asset, address currency) external view returns (uint256) {
+        return _received[asset][currency];
+    }
+
+    /// @notice Whether somebody may use a work: as its owner, because its terms let anyone, or by a licence.
+    /// @param asset The work.
+    /// @param holder Who.
+    /// @param use For what.
+    /// @return False for works that are not here, that no longer count, or that were barred.
+    function hasLicence(uint256 asset, address holder, Use use) external view returns (bool) {
+        if (uint80(asset) != 0 || holder == address(0) || _isBarred(asset)) return false;
+        Asset memory work = _standing[_file(asset)];
+        if (work.owner == address(0) || work.place != _placeIn(asset)) return false;
+        if (_ownerOf(asset) == holder || _isFree(_terms[work.terms], use)) return true;
+        for (uint256 number = 0;; ++number) {
+            uint256 licence = _licenceId(asset, holder, number);
+            address has = _ownerOf(licence);
+            if (has == address(0)) break;
+            if (has == holder && _covers(licence, use)) return true;
+        }
+        uint256 given = _givenOn[asset][holder];
+        return given != 0 && _ownerOf(given) == holder && _covers(given, use);
+    }
+
+    /// @notice What there is to know of a work.
+    /// @param asset The work.
+    /// @return owner Who has it.
+    /// @return termsId Its terms.
+    /// @return counts Whether it is the first of its file.
+    /// @return awaitsParents Whether `derive` has to be called before it can earn.
+    /// @return sharesDigest keccak256 of its list of shares; zero when it was made from no other.
+    function assetOf(uint256 asset) external view returns (
+        address owner, bytes32 termsId, bool counts, bool awaitsParents, bytes32 sharesDigest
+    ) {
+        Asset memory work = _asset(asset);
+        return (ownerOf(asset), _termsIds[work.terms], _standing[_file(asset)].place == work.place,
+                work.awaitsParents, _shares[asset]);
+    }
+
+    /// @notice What there is to know of a licence.
+    /// @param licence Which.
+    /// @return asset The work.
+    /// @return holder Who has it.
+    /// @return termsId The terms as they were.
+    /// @return until When it ends, in seconds since 1970; 0 for never.
+    function licenceOf(uint256 licence) external view returns (
+        uint256 asset, address holder, bytes32 termsId, uint256 until
+    ) {
+        Licence memory held = _licences[licence];
+        return (licence & ~LICENCE_PART, ownerOf(licence), _termsIds[held.terms], held.until);
+    }
+
+    /// @notice The work of a file and its place in the log; it need not have been made.
+    /// @param upload SHA-256 of the file.
+    /// @param place The statement's place in the log, from 0.
+    /// @return Its id.
+    function assetId(bytes32 upload, uint48 place) external pure returns (uint256) {
+        return _assetId(uint128(bytes16(upload)), place);
+    }
+
+    /// @notice What is due when a token is sold on (ERC-2981): of a licence the share of its terms; of a work nothing.
+    /// @param token Which.
+    /// @param price What it is sold for.
+    /// @return receiver Who owns the work.
+    /// @return amount How much.
+    function royaltyInfo(uint256 token, uint256 price) external view returns (address receiver, uint256 amount) {
+        receiver = ownerOf(token & ~LICENCE_PART);
+        if (uint80(token) != 0) amount = Math.mulDiv(price, _terms[_licences[token].terms].share, MILLION);
+    }
+
+    /// @inheritdoc ERC721
+    function supportsInterface(bytes4 id) public view override(ERC721, IERC165) returns (bool) {
+        return id == type(IERC2981).interfaceId || super.supportsInterface(id);
+    }
+
+    function _baseURI() internal view override returns (string memory) {
+        return _base;
+    }
+
+    /// @dev The first owner stands in our own slot, and ERC-721's is written when a token first moves: 22,100 gas less.
+    function _ownerOf(uint256 token) internal view override returns (address) {
+        address moved = super._ownerOf(token);
+        if (moved != address(0)) return moved;
+        return uint80(token) == 0 ? _asset(token).owner : _licences[token].holder;
+    }
+
+    function _update(address to, uint256 token, address auth) internal override returns (address) {
+        if (uint80(token) != 0) {
+            Licence memory held = _licences[token];
+            if (!_terms[held.terms].transferable || !_lasts(held)) revert NotTransferable(token);
+            _givenOn[token & ~LICENCE_PART][to] = token;
+        }
+        return super._update(to, token, auth);
+    }
+
+    function _isHalted(uint256 asset) internal view override returns (bool) {
+        return _asset(asset).halted;
+    }
+
+    function _setHalted(uint256 asset, bool halted) internal override {
+        _countingAsset(asset).halted = halted;
+    }
+
+    /// @dev Whatever stands for the file makes room for an earlier statement, and for no other.
+    function _giveWay(uint128 file, uint256 asset) private {
+        Asset memory held = _standing[file];
+        if (held.owner == address(0)) return;
+        uint256 old = _assetId(file, held.place);
+        if (held.place <= _placeIn(asset)) revert NotTheFirst(old);
+        _superseded[old] = held;
+        emit SupersededBy(old, asset);
+    }
+
+    function _checkParents(uint256 asset, uint256[] calldata parents, uint256 declared) private view {
+        if (parents.length == 0 || parents.length > MOST_PARENTS || declared > parents.length) revert WrongParents();
+        bytes32 expected = _declaredParents[asset];
+        bytes32 given = declared == 0 ? bytes32(0) : sha256(abi.encodePacked(parents[:declared]));
+        if (given != expected) revert WrongParents();
+        for (uint256 i = 1; i < parents.length; ++i) {
+            if (i != declared && parents[i] <= parents[i - 1]) revert WrongParents();
+        }
+        for (uint256 i = declared; i < parents.length; ++i) {
+            for (uint256 j = 0; j < declared; ++j) if (parents[i] == parents[j]) revert WrongParents();
+        }
+    }
+
+    /// @dev Check that the parent may be used so, settle it, and return its share, of 10^18.
+    function _takeFrom(uint256 parent, Asset storage work, uint256 asset, address owner, uint256 licence)
+        private returns (uint256)
+    {
+        Asset storage from = _countingAsset(parent);
+        _checkNotHalted(parent);
+        if (from.awaitsParents) revert ParentsMissing(parent);
+        if (from.place >= _placeIn(asset)) revert ParentIsLater(parent);
+        uint32 number = from.terms;
+        if (licence != 0) number = _heldTerms(parent, owner, licence);
+        Terms memory terms = _terms[number];
+        if (_ownerOf(parent) != owner) {
+            if (!terms.derivatives) revert NoDerivatives(parent);
+            if (licence == 0 && terms.fee > 0) revert LicenceNeeded(parent);
+        }
+        if (terms.reciprocal) {
+            if (work.terms != number) revert TermsAreInherited(parent, _termsIds[number]);
+            work.inherits = true;
+        }
+        if (!from.settled) from.settled = true;
+        return uint256(terms.share) * (Shares.WHOLE / MILLION);
+    }
+
+    function _heldTerms(uint256 parent, address owner, uint256 licence) private view returns (uint32) {
+        Licence memory held = _licences[licence];
+        bool fits = uint80(licence) != 0 && licence & ~LICENCE_PART == parent;
+        if (!fits || _ownerOf(licence) != owner || !_lasts(held)) revert LicenceNeeded(parent);
+        return held.terms;
+    }
+
+    /// @dev Where the holder's licence goes: a place whose licence has ended, or a new one. One that lasts is replaced
+    /// only by its holder, under other terms; so whoever repeats a purchase pays once, and no gift takes anything away.
+    function _place(uint256 asset, address holder, uint32 terms) private view returns (uint256 licence, bool isNew) {
+        if (holder == address(0)) revert ERC721InvalidReceiver(holder);
+        for (uint256 number = 0;; ++number) {
+            licence = _licenceId(asset, holder, number);
+            address has = _ownerOf(licence);
+            if (has == address(0)) return (licence, true);
+            if (has != holder) continue; // it was given on
+            Licence memory held = _licences[licence];
+            if (_lasts(held) && (held.terms == terms || msg.sender != holder)) revert AlreadyLicensed(licence);
+            return (licence, false);
+        }
+    }
+
+    function _take(Asset storage work, uint256 asset, address currency, uint256 amount) private {
+        if (!work.settled) work.settled = true;
+        if (currency == address(0) || amount == 0) {
+            if (msg.value != amount) revert WrongPayment(msg.value);
+        } else {
+            if (msg.value != 0) revert WrongPayment(msg.value);
+            uint256 before = IERC20(currency).balanceOf(address(this));
+            SafeERC20.safeTransferFrom(IERC20(currency), msg.sender, address(this), amount);
+            uint256 came = IERC20(currency).balanceOf(address(this)) - before;
+            if (came != amount) revert WrongPayment(came);
+        }
+        if (amount == 0) return;
+        _received[asset][currency] += amount;
+        emit Paid(asset, currency, amount);
+    }
+
+    function _checkSignature(address owner, bytes32 said, uint256 deadline, bytes calldata signature) private view {
+        if (block.timestamp > deadline) revert TooLate(deadline);
+        bool holds = SignatureChecker.isValidSignatureNow(owner, _hashTypedDataV4(said), signature);
+        if (!holds) revert NotTheOwner(owner);
+    }
+
+    function _asset(uint256 asset) private view returns (Asset memory) {
+        Asset memory work = _standing[_file(asset)];
+        return work.place == _placeIn(asset) ? work : _superseded[asset];
+    }
+
+    /// @dev The work, when it is here and the first of its file.
+    function _countingAsset(uint256 asset) private view returns (Asset storage work) {
+        work = _standing[_file(asset)];
+        if (work.owner == address(0) || uint80(asset) != 0) revert ERC721NonexistentToken(asset);
+        if (work.place == _placeIn(asset)) return work;
+        if (_superseded[asset].owner == address(0)) revert ERC721NonexistentToken(asset);
+        revert Superseded(asset);
+    }
+
+    function _covers(uint256 licence, Use use) private view returns (bool) {
+        Licence memory held = _licences[licence];
+        return _lasts(held) && _permits(_terms[held.terms], use);
+    }
+
+    function _lasts(Licence memory held) private view returns (bool) {
+        return held.until == 0 || block.timestamp < held.until;
+    }
+
+    function _ownerIn(bytes32[10] calldata words) private pure returns (address) {
+        bool isStatement = words[0] == (words[9] == 0 ? TAG : DEVICE_TAG);
+        uint256 owner = uint256(words[5]);
+        if (!isStatement || owner == 0 || owner > type(uint160).max) revert NotAStatement();
+        return address(uint160(owner));
+    }
+
+    function _assetId(uint128 file, uint48 place) private pure returns (uint256) {
+        return (uint256(file) << 128) | (uint256(place) << 80);
+    }
+
+    function _licenceId(uint256 asset, address holder, uint256 number) private pure returns (uint256) {
+        uint256 own = uint256(keccak256(abi.encode(asset, holder, number))) & LICENCE_PART;
+        return asset | (own == 0 ? 1 : own);
+    }
+
+    function _file(uint256 token) private pure returns (uint128) {
+        return uint128(token >> 128);
+    }
+
+    function _placeIn(uint256 token) private pure returns (uint48) {
+        return uint48(token >> 80);
+    }
+}
