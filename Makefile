@@ -126,7 +126,7 @@ contracts: setup-dev
 
 ## make fuzz-contract  many times more random sizes, proofs and transactions; ROUNDS=25, about 15 s each
 fuzz-contract: setup-dev
-	@FUZZ_ROUNDS=$(or $(ROUNDS),25) $(BIN)/python -m pytest tests/contracts/test_fuzz.py tests/contracts/test_invariants.py
+	@FUZZ_ROUNDS=$(or $(ROUNDS),25) $(BIN)/python -m pytest tests/contracts/test_fuzz.py tests/contracts/test_invariants.py tests/contracts/test_rights_money.py
 
 ## make gas-contract  measure the contract's gas again: writes contracts/gas.json, which a test compares
 gas-contract: setup-dev

@@ -137,14 +137,15 @@ abstract contract Reviews {
     }
 
     function _inReview(uint256 asset) internal view returns (bool) {
+        if (!_isHalted(asset)) return false; // what nearly every call sees, without reading the review
         Review memory review = _reviews[asset];
-        return _isHalted(asset) && !review.barred && block.timestamp <= review.until;
+        return !review.barred && block.timestamp <= review.until;
     }
 
     /// @dev Reverts while the work is under review, and for ever when an objection was upheld. A review that ran out
     /// without a decision halts nothing, though its mark is still there.
     function _checkNotHalted(uint256 asset) internal view {
-        if (!_isHalted(asset)) return; // what nearly every call sees, without reading the review
+        if (!_isHalted(asset)) return;
         if (_reviews[asset].barred) revert Barred(asset);
         if (_inReview(asset)) revert InReview(asset);
     }

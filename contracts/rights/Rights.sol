@@ -30,6 +30,7 @@ interface ILog {
 /// a licence's the same 22 bytes and 10 of its own. Why it is as it is: docs/why-022-rights.md.
 contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, ReentrancyGuardTransient {
     using Shares for uint256[];
+    using Shares for Shares.Growing;
 
     /// @notice The statement is no statement of a capture, or has no owner.
     error NotAStatement();
@@ -232,17 +233,19 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             _checkSignature(owner, said, deadline, signature);
         }
         Asset storage work = _countingAsset(asset);
-        _checkNotHalted(asset);
+        if (work.halted) _checkNotHalted(asset);
         if (work.settled || work.isDerived) revert TooLateForParents(asset);
         _checkParents(asset, parents, declared);
         if (parents.length != licences.length || parents.length != above.length) revert WrongParents();
 
-        uint256[] memory shares;
+        Shares.Growing memory growing = Shares.empty();
         for (uint256 i = 0; i < parents.length; ++i) {
-            (uint256 parent, uint256[] memory over) = (parents[i], above[i]);
-            over.check(_shares[parent]);
-            shares = shares.withParent(parent, _takeFrom(parent, work, asset, owner, licences[i]), over);
+            (uint256 share, bytes32 digest) = _takeFrom(parents[i], work, asset, owner, licences[i]);
+            uint256[] memory over = above[i];
+            over.check(digest);
+            growing.add(parents[i], share, over);
         }
+        uint256[] memory shares = growing.finished();
         _shares[asset] = shares.digest();
         (work.awaitsParents, work.isDerived) = (false, true);
         emit Derived(asset, parents, shares);
@@ -286,7 +289,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         external payable nonReentrant returns (uint256 licence)
     {
         Asset storage work = _countingAsset(asset);
-        _checkNotHalted(asset);
+        if (work.halted) _checkNotHalted(asset);
         if (work.awaitsParents) revert ParentsMissing(asset);
         uint32 number = work.terms;
         if (_termsIds[number] != termsId) revert TermsChanged(_termsIds[number]);
@@ -489,27 +492,27 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
     }
 
-    /// @dev Check that the parent may be used so, settle it, and return its share, of 10^18.
+    /// @dev Check that the parent may be used so, settle it, and return its share, of 10^18, and the digest of its list.
     function _takeFrom(uint256 parent, Asset storage work, uint256 asset, address owner, uint256 licence)
-        private returns (uint256)
+        private returns (uint256, bytes32)
     {
         Asset storage from = _countingAsset(parent);
-        _checkNotHalted(parent);
+        if (from.halted) _checkNotHalted(parent);
         if (from.awaitsParents) revert ParentsMissing(parent);
         if (from.place >= _placeIn(asset)) revert ParentIsLater(parent);
-        uint32 number = from.terms;
-        if (licence != 0) number = _heldTerms(parent, owner, licence);
-        Terms memory terms = _terms[number];
-        if (_ownerOf(parent) != owner) {
-            if (!terms.derivatives) revert NoDerivatives(parent);
-            if (licence == 0 && terms.fee > 0) revert LicenceNeeded(parent);
+        uint32 number = licence == 0 ? from.terms : _heldTerms(parent, owner, licence);
+        Terms storage terms = _terms[number];
+        bool isForSale = licence == 0 && terms.fee > 0;
+        if ((isForSale || !terms.derivatives) && _ownerOf(parent) != owner) {
+            if (terms.derivatives) revert LicenceNeeded(parent);
+            revert NoDerivatives(parent);
         }
         if (terms.reciprocal) {
             if (work.terms != number) revert TermsAreInherited(parent, _termsIds[number]);
             work.inherits = true;
         }
         if (!from.settled) from.settled = true;
-        return uint256(terms.share) * (Shares.WHOLE / MILLION);
+        return (uint256(terms.share) * (Shares.WHOLE / MILLION), from.isDerived ? _shares[parent] : bytes32(0));
     }
 
     function _heldTerms(uint256 parent, address owner, uint256 licence) private view returns (uint32) {

@@ -39,11 +39,41 @@ library Shares {
         return 0;
     }
 
-    /// @dev `shares` and what a parent gets (`share` of 10^18), of which its own ancestors get their part.
-    function withParent(uint256[] memory shares, uint256 parent, uint256 share, uint256[] memory above)
-        internal pure returns (uint256[] memory)
+    /// @dev A list that grows; its words in ascending order, `count` of them in use.
+    struct Growing {
+        uint256[] words;
+        uint256 count;
+    }
+
+    function empty() internal pure returns (Growing memory) {
+        return Growing(new uint256[](MOST), 0);
+    }
+
+    /// @dev Add a parent that gets `share` of 10^18, of which its own ancestors get their part.
+    function add(Growing memory list, uint256 parent, uint256 share, uint256[] memory above) internal pure {
+        uint256 count = list.count;
+        bool goesLast = above.length == 0 && (count == 0 || list.words[count - 1] < parent);
+        if (!goesLast) return _merge(list, _split(parent, share, above));
+        if (count == MOST) revert TooManyAncestors(count + 1);
+        list.words[count] = parent | share;
+        list.count = count + 1;
+    }
+
+    /// @dev The list as it is stored by its digest. Reverts when it gives away more than there is.
+    function finished(Growing memory list) internal pure returns (uint256[] memory shares) {
+        shares = new uint256[](list.count);
+        uint256 sum;
+        for (uint256 i = 0; i < shares.length; ++i) {
+            shares[i] = list.words[i];
+            sum += shares[i] & PART;
+        }
+        if (sum > WHOLE) revert ShareOverWhole(sum / 1e12);
+    }
+
+    function _split(uint256 parent, uint256 share, uint256[] memory above)
+        private pure returns (uint256[] memory added)
     {
-        uint256[] memory added = new uint256[](above.length + 1);
+        added = new uint256[](above.length + 1);
         uint256 own = share;
         uint256 place = 0; // of the parent among its ancestors
         for (uint256 i = 0; i < above.length; ++i) {
@@ -54,27 +84,24 @@ library Shares {
             added[before ? i : i + 1] = (above[i] & ~PART) | passed;
         }
         added[place] = parent | own;
-        return _merge(shares, added);
     }
 
-    function _merge(uint256[] memory left, uint256[] memory right) private pure returns (uint256[] memory merged) {
-        uint256[] memory room = new uint256[](left.length + right.length);
-        uint256 i;
-        uint256 j;
-        uint256 count;
-        while (i < left.length || j < right.length) {
-            if (j == right.length) room[count++] = left[i++];
-            else if (i == left.length) room[count++] = right[j++];
-            else if (left[i] & ~PART == right[j] & ~PART) room[count++] = left[i++] + (right[j++] & PART);
-            else room[count++] = left[i] < right[j] ? left[i++] : right[j++];
+    function _merge(Growing memory list, uint256[] memory added) private pure {
+        uint256[] memory words = new uint256[](MOST);
+        uint256[] memory held = list.words;
+        (uint256 i, uint256 j, uint256 k, uint256 count) = (0, 0, 0, list.count);
+        while (i < count || j < added.length) {
+            if (k == MOST) revert TooManyAncestors(k + 1);
+            uint256 left = i < count ? held[i] : type(uint256).max;
+            uint256 right = j < added.length ? added[j] : type(uint256).max;
+            bool same = left & ~PART == right & ~PART;
+            words[k] = same ? left + (right & PART) : left < right ? left : right;
+            unchecked {
+                if (same || left < right) ++i;
+                if (same || right < left) ++j;
+                ++k;
+            }
         }
-        if (count > MOST) revert TooManyAncestors(count);
-        merged = new uint256[](count);
-        uint256 sum;
-        for (uint256 k = 0; k < count; ++k) {
-            merged[k] = room[k];
-            sum += room[k] & PART;
-        }
-        if (sum > WHOLE) revert ShareOverWhole(sum / 1e12);
+        (list.words, list.count) = (words, k);
     }
 }

@@ -1,4 +1,4 @@
-"""Gas of the contract's transactions, measured on a real EVM; run as a program, it writes contracts/gas.json."""
+"""Gas of the contracts' transactions, measured on a real EVM; run as a program, it writes contracts/gas.json."""
 
 import json
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.chain_fixture import Node, running
 from tests.contracts.brute_force import SparseLog, consistency_proof, inclusion_proof
 from tests.contracts.held import Held
+from tests.contracts.rights_gas import measure_rights
 from tests.service import ROOT
 
 SNAPSHOT = ROOT / "contracts" / "gas.json"
@@ -63,7 +64,7 @@ def used(receipt: dict[str, str]) -> int:
 def main() -> None:
     """Write the snapshot."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as node:
-        SNAPSHOT.write_text(json.dumps(measure(node), indent=1) + "\n")
+        SNAPSHOT.write_text(json.dumps(measure(node) | measure_rights(node), indent=1) + "\n")
     print(SNAPSHOT.read_text(), end="")
 
 

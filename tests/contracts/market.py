@@ -73,12 +73,13 @@ class Work:
 class Market:
     """Both contracts, and everybody who has to do with them."""
 
-    def __init__(self, node: Node, start: int = 0) -> None:
+    def __init__(self, node: Node, start: int = 0, seed: bytes = b"") -> None:
+        self._seed = seed or secrets.token_bytes(8)
         self.node, self.log, self.web3 = node, Held(node), Web3(Web3.HTTPProvider(node.url))
         self.leaves: dict[int, bytes] = {}
         self._size = start
         self._keys: dict[str, bytes] = {}
-        self._people = count(1)
+        self._count = count(1)
         if start:
             self.grow(start)
         self.reviewer = self.person()
@@ -87,16 +88,24 @@ class Market:
         self.deployment = self.mined(create.transact({"from": self.person(), "gas": 8_000_000}))
         self.contract: Any = self.web3.eth.contract(self.deployment["contractAddress"], abi=ARTIFACT["abi"])
 
+    def digest(self) -> bytes:
+        """Another 32 bytes that nobody had before."""
+        return hashlib.sha256(self._seed + next(self._count).to_bytes(8)).digest()
+
     # -- people and time
 
     def person(self, balance: int = 10**24) -> str:
         """An account with money, that the chain lets us act as."""
-        key = Web3.keccak(secrets.token_bytes(8) + next(self._people).to_bytes(8))
+        key = self.digest()
         address = str(Account.from_key(key).address)
-        self._keys[address] = bytes(key)
+        self._keys[address] = key
         self.node.ask("anvil_setBalance", address, hex(balance))
         self.node.ask("anvil_impersonateAccount", address)
         return address
+
+    def balance(self, address: str) -> int:
+        """How much of the chain's coin somebody has."""
+        return int(self.node.ask("eth_getBalance", address, "latest")["result"], 16)
 
     def later(self, seconds: int) -> None:
         """Time goes by."""
@@ -114,7 +123,7 @@ class Market:
         listed = b"".join(each.to_bytes(32) for each in parents)
         words = statement(
             **{  # type: ignore[arg-type]
-                "salt": secrets.token_bytes(32), "upload": upload or secrets.token_bytes(32),
+                "salt": self.digest(), "upload": upload or self.digest(),
                 "manifest": bytes(31) + b"\1", "fingerprint": bytes(31) + b"\2", "owner": bytes.fromhex(owner[2:]),
                 "terms": bytes(31) + b"\3", "parents": hashlib.sha256(listed).digest() if parents else bytes(32),
                 "captured_at": 1_790_000_000,
@@ -153,7 +162,7 @@ class Market:
         try:
             self.contract.functions[function](*values).call({"from": sender, "value": value})
         except ContractCustomError as error:
-            return _ERRORS.get(str(error.data)[:10], str(error.data))
+            return str(_ERRORS.get(str(error.data)[:10], error.data))
         except ContractLogicError as error:
             return str(error)
         return ""

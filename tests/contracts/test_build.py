@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from web3 import Web3
@@ -14,28 +15,38 @@ from tests.service import ROOT
 FOLDER = ROOT / "contracts"
 
 
-def test_compiling_again_gives_the_same_artifact() -> None:
+@pytest.mark.parametrize(
+    "artifact",
+    [FOLDER / "Log.json", FOLDER / "Rights.json", ROOT / "tests" / "contracts" / "Token.json"],
+    ids=lambda artifact: artifact.stem,
+)
+def test_compiling_again_gives_the_same_artifact(artifact: Path) -> None:
     node = node_js()
     if node is None:
         pytest.skip("there is no node on this machine: the contract cannot be compiled again")
     if not (ROOT / "node_modules" / "solc").exists():
         pytest.skip("there is no solc in node_modules: `make setup` brings it")
-    run = subprocess.run([node, FOLDER / "build.mjs", "--print"], capture_output=True, text=True, check=True)
-    assert run.stdout == (FOLDER / "Log.json").read_text()
+    run = subprocess.run(
+        [node, FOLDER / "build.mjs", "--print", artifact.stem], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == artifact.read_text()
 
 
-def test_the_artifact_names_its_compiler_and_no_machine() -> None:
-    text = (FOLDER / "Log.json").read_text()
+@pytest.mark.parametrize("source", ["Log.sol", "rights/Rights.sol"])
+def test_the_artifact_names_its_compiler_and_no_machine(source: str) -> None:
+    text = (FOLDER / f"{Path(source).stem}.json").read_text()
     artifact = json.loads(text)
-    pragma = (FOLDER / "Log.sol").read_text().split("pragma solidity ")[1].split(";")[0]
+    pragma = (FOLDER / source).read_text().split("pragma solidity ")[1].split(";")[0]
     assert artifact["compiler"].startswith(f"{pragma}+commit.")
     assert artifact["settings"]["metadata"] == {"appendCBOR": False, "bytecodeHash": "none"}
-    assert "/" not in text
+    assert str(ROOT) not in text
+    assert "node_modules" not in text
     assert "\\" not in text
 
 
-def test_the_digest_is_that_of_the_code() -> None:
-    artifact = json.loads((FOLDER / "Log.json").read_text())
+@pytest.mark.parametrize("name", ["Log", "Rights"])
+def test_the_digest_is_that_of_the_code(name: str) -> None:
+    artifact = json.loads((FOLDER / f"{name}.json").read_text())
     code = bytes.fromhex(artifact["runtime"][2:])
     assert artifact["runtime_sha256"] == hashlib.sha256(code).hexdigest()
     assert artifact["bytecode"].endswith(artifact["runtime"][2:])

@@ -1,7 +1,8 @@
 """The rights contract on a real EVM: who may make works, license them, derive from them and be paid."""
 
+from typing import Any
+
 import pytest
-from web3 import Web3
 
 from tests.chain_fixture import Node, shared_node
 from tests.contracts.market import (
@@ -22,7 +23,7 @@ from tests.contracts.market import (
 __all__ = ["shared_node"]
 
 DAY_S = 24 * 3600
-REMIX = {"share": MILLION // 10, "fee": 1000}
+REMIX: dict[str, Any] = {"share": MILLION // 10, "fee": 1000}
 REGISTER = [("leaf", "bytes32"), ("terms", "bytes32"), ("deadline", "uint256")]
 
 
@@ -56,8 +57,8 @@ def test_terms_are_named_by_what_they_say_and_never_change(market: Market) -> No
         ({"commercial": False, "derivatives": False, "ai_training": PAID, "fee": 1}, ""),
     ],
 )
-def test_terms_that_contradict_themselves(market: Market, fields: dict[str, int], error: str) -> None:
-    assert market.refusal(market.reviewer, "addTerms", Terms(**fields).values) == error  # type: ignore[arg-type]
+def test_terms_that_contradict_themselves(market: Market, fields: dict[str, Any], error: str) -> None:
+    assert market.refusal(market.reviewer, "addTerms", Terms(**fields).values) == error
 
 
 # -- works
@@ -136,9 +137,9 @@ def test_the_first_in_the_log_counts_whoever_comes_first_to_the_contract(market:
     assert market.refusal(thief, "pay", copy.id, COIN, 5, value=5) == "Superseded"
     assert (market.asks("ownerOf", first.id), market.asks("ownerOf", copy.id)) == (ada, thief)
     assert not market.asks("hasLicence", copy.id, buyer, COMMERCIAL)
-    before = market.web3.eth.get_balance(thief)
+    before = market.balance(thief)
     market.does(buyer, "claim", copy.id, copy.id, COIN, [])
-    assert market.web3.eth.get_balance(thief) == before + 100, "what came stays its owner's"
+    assert market.balance(thief) == before + 100, "what came stays its owner's"
 
 
 # -- licences
@@ -239,9 +240,9 @@ def test_a_chain_of_works_pays_everyone_their_share(market: Market) -> None:
     market.does(eve, "pay", film.id, COIN, 10_007, value=10_007)
     wanted = [(photo, ada, 100), (collage, bob, 900), (film, eve, 9006)]
     for work, owner, amount in wanted:
-        before = market.web3.eth.get_balance(owner)
+        before = market.balance(owner)
         market.does(market.reviewer, "claim", film.id, work.id, COIN, film.shares)
-        assert market.web3.eth.get_balance(owner) == before + amount
+        assert market.balance(owner) == before + amount
         assert market.refusal(owner, "claim", film.id, work.id, COIN, film.shares) == "NothingToClaim"
     assert market.refusal(eve, "claim", film.id, film.id, COIN, film.shares[:1]) == "WrongShares"
     assert market.refusal(eve, "claim", film.id, film.id, COIN, []) == "WrongShares"
@@ -421,4 +422,4 @@ def test_it_says_which_interfaces_it_has(market: Market) -> None:
     for interface in ("80ac58cd", "2a55205a", "01ffc9a7", "5b5e139f"):  # ERC-721, ERC-2981, ERC-165, metadata
         assert market.asks("supportsInterface", bytes.fromhex(interface))
     assert not market.asks("supportsInterface", b"\xff" * 4)
-    assert len(Web3.to_bytes(hexstr=market.web3.eth.get_code(market.contract.address).hex())) <= 24_576
+    assert len(market.web3.eth.get_code(market.contract.address)) <= 24_576

@@ -1,6 +1,7 @@
 """The rights contract's money: random families of works, tokens that lie, and the books that always balance."""
 
 import json
+import os
 import random
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = ["shared_node"]
 HONEST, KEEPS_A_FEE, RETURNS_FALSE, RETURNS_NOTHING, CALLS_BACK = range(5)
 TOKEN = json.loads((ROOT / "tests" / "contracts" / "Token.json").read_text())
 PART = 2**80 - 1
+ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "1"))
 
 
 @pytest.fixture(scope="module")
@@ -175,10 +177,10 @@ class Family:
 
     def balance(self, coin: str) -> int:
         """What the contract has."""
-        return int(self.market.web3.eth.get_balance(self.market.contract.address))
+        return self.market.balance(self.market.contract.address)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(3 * ROUNDS))
 def test_the_books_of_random_families_balance(shared_node: Node, seed: int) -> None:
     family = Family(Market(shared_node), random.Random(7000 + seed), 14)
     for _ in range(40):
