@@ -56,6 +56,8 @@ class Settings:
     webhook_networks: tuple[str, ...] = ()
     quotas: tuple[int, int, int] = (0, 0, 0)
     attestation_file: Path | None = None
+    rights_contract: str | None = None
+    relay_key_file: Path | None = None
 
     @property
     def run(self) -> Path:
@@ -111,6 +113,8 @@ _KNOWN = {
     "CAPTURE_CHAIN_SIGNER": "the socket of a program that keeps the key, such as unix:///run/capture-signer.sock",
     "CAPTURE_C2PA_TRUST": "folders or PEM files with trust lists, separated by : as in /etc/capture/trust:/srv/own.pem",
     "CAPTURE_CHAIN_CONTRACT": "the log contract's address, 0x and 40 hex digits, as `capture chain deploy` printed it",
+    "CAPTURE_RIGHTS_CONTRACT": "the rights contract's address, as `capture chain deploy-rights` printed it",
+    "CAPTURE_RELAY_KEY_FILE": "a file with the private key of the account that pays for rights, mode 0600",
     "CAPTURE_CHAIN_CONFIRMATIONS": "a whole number from 1 to 100000, or nothing where the chain has final blocks",
     "CAPTURE_CHAIN_MAX_FEE_GWEI": "a whole number from 1 to 1000000: the most that one gas may ever cost",
     "CAPTURE_CHAIN_DAILY_GAS": "a whole number from 300000 on: the gas that anchoring may use in 24 hours",
@@ -156,7 +160,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         chain_key_file=_file(environ, "CAPTURE_CHAIN_KEY_FILE"),
         chain_password_file=_file(environ, "CAPTURE_CHAIN_PASSWORD_FILE"),
         chain_signer=_socket(environ, "CAPTURE_CHAIN_SIGNER"),
-        chain_contract=_address(environ),
+        chain_contract=_address(environ, "CAPTURE_CHAIN_CONTRACT"),
         chain_confirmations=_whole(environ, "CAPTURE_CHAIN_CONFIRMATIONS", None, 1, 100_000),
         chain_max_fee_gwei=_whole(environ, "CAPTURE_CHAIN_MAX_FEE_GWEI", None, 1, 1_000_000),
         chain_daily_gas=_whole(environ, "CAPTURE_CHAIN_DAILY_GAS", None, 300_000, 10**15),
@@ -175,6 +179,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         webhook_networks=_networks(environ),
         quotas=_quotas(environ),
         attestation_file=_file(environ, "CAPTURE_ATTESTATION"),
+        rights_contract=_address(environ, "CAPTURE_RIGHTS_CONTRACT"),
+        relay_key_file=_file(environ, "CAPTURE_RELAY_KEY_FILE"),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -260,10 +266,10 @@ def _places(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
     return places
 
 
-def _address(environ: Mapping[str, str]) -> str | None:
-    value = environ.get("CAPTURE_CHAIN_CONTRACT")
+def _address(environ: Mapping[str, str], name: str) -> str | None:
+    value = environ.get(name)
     if value and not (value.startswith("0x") and len(value) == 42 and _is_hex(value[2:])):
-        raise _wrong("CAPTURE_CHAIN_CONTRACT", environ)
+        raise _wrong(name, environ)
     return value or None
 
 

@@ -28,6 +28,7 @@ from store.keys import ApiKeys
 from store.known import Known, tags_under
 from store.local_features import LocalFeatures
 from store.log import LogRecords
+from store.orders import Orders
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
 from store.quotas import Quotas
 from store.subscriptions import Subscriptions
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from fingerprint.index import ScanIndex
     from fingerprint.inverted import InvertedFile
     from ledger.anchor import Anchorer
+    from ledger.asking import Works
     from ledger.checkpoint import CheckpointSigner
     from ledger.cosigning import Cosigning, Witness
+    from ledger.relay import Relay
     from ledger.signer import Signer
     from notify.keys import NotifyKeys
     from provenance.certificates import LeafPolicy
@@ -309,20 +312,66 @@ class Services:
         if self.log.waiting(1):
             self.sequence()
 
+    @property
+    def log_contract(self) -> str:
+        """The address of the log's contract."""
+        from ledger.accounts import checksummed, first_contract
+
+        given = self.settings.chain_contract
+        return checksummed(bytes.fromhex(given[2:])) if given else first_contract(self._chain_key())
+
+    @property
+    def has_rights(self) -> bool:
+        """Whether works can be made on the chain: always on the embedded one, elsewhere when a contract is named."""
+        return bool(self.settings.rights_contract) or self.engines.chain_is_local
+
+    @property
+    def rights_contract(self) -> str:
+        """The address of the rights contract: what the operator set, or the relay account's first."""
+        from ledger.accounts import first_contract
+
+        return self.settings.rights_contract or first_contract(self._relay_key())
+
+    @cached_property
+    def works(self) -> "Works":
+        """What the rights contract answers; asked without web3."""
+        from ledger.asking import Works, nodes
+
+        return Works(nodes(self.engines.chain_url), self.rights_contract)
+
+    @cached_property
+    def relay(self) -> "Relay":
+        """The account that carries wishes to the rights contract. Loads web3: for the ledger worker."""
+        from ledger.relay import Relay
+
+        engines, settings = self.engines, self.settings
+        return Relay(
+            engines.chain_url, self._relay_key(), self.rights_contract, engines.chain_is_local,
+            confirmations=settings.chain_confirmations, max_fee_wei=self.chain_max_fee_wei(),
+        )  # fmt: skip
+
+    def _relay_key(self) -> bytes:
+        from ledger.accounts import read_or_make_key
+
+        file = self.settings.relay_key_file or self.settings.keys / "chain" / "relay.key"
+        return read_or_make_key(file, self.settings.chain_password_file)
+
+    @cached_property
+    def orders(self) -> Orders:
+        return Orders(self.database)
+
     @cached_property
     def log_place(self) -> dict[str, Any]:
         """What photos say about where their log is anchored."""
-        from ledger.accounts import checksummed, first_contract
         from ledger.place import log_place
 
-        origin, given = self.checkpoint_signer.origin, self.settings.chain_contract
+        origin = self.checkpoint_signer.origin
         try:
             engines = self.engines
         except SettingError:  # nobody started the chain, or told which it is: the log has its name all the same
             return {"origin": origin}
-        contract = checksummed(bytes.fromhex(given[2:])) if given else first_contract(self._chain_key())
         memory = self.settings.run / "chain-id"
-        return log_place(origin, contract, engines.chain_url, engines.chain_is_local, memory)
+        return log_place(origin, self.log_contract, engines.chain_url, engines.chain_is_local, memory)
 
     def sequence(self) -> int:
         """Give all waiting leaves their places in the log; how many."""
@@ -374,6 +423,7 @@ class Services:
             "amendments",
             "quotas",
             "slots",
+            "orders",
         ]:
             self.__dict__.pop(name, None)
 

@@ -7,6 +7,7 @@ from flask import Flask, Response, g, request
 from capture_api import amending as amending  # its routes are the captures'
 from capture_api import files as files  # its routes are the captures'
 from capture_api import metrics, problems, quotas
+from capture_api import works as works  # its routes are the captures'
 from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.captures import captures

@@ -1,14 +1,15 @@
 """Before the bytes and after them: ask which photos are known, and say more about one until it is signed."""
 
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from flask import Response, request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from flask import Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from capture_api.auth import caller, needs
-from capture_api.body import MAX_METADATA_BYTES, invalid
+from capture_api.body import MAX_METADATA_BYTES
 from capture_api.captures import captures, own
+from capture_api.json_body import read_json
 from capture_api.problems import problem
 from capture_api.render import capture_json, json_answer
 from capture_api.services import services
@@ -18,9 +19,6 @@ from rights.terms import parse_rights
 from store.amendments import MOST_HELD_S, TooLate
 from store.known import Standing
 
-T = TypeVar("T", bound=BaseModel)
-
-JSON_TYPES = ("application/json", "application/merge-patch+json")
 MOST_CHECKED = 1000
 MAX_CHECK_BYTES = 128 * 1024  # a digest is 64 characters and a little around it
 
@@ -50,7 +48,7 @@ class Amendment(BaseModel):
 @needs("capture")
 def check() -> Response:
     """Which of these photos are known, unknown, or were erased and are not to be sent again."""
-    asked = [bytes.fromhex(digest) for digest in _read(Check, MAX_CHECK_BYTES).sha256]
+    asked = [bytes.fromhex(digest) for digest in read_json(Check, MAX_CHECK_BYTES).sha256]
     return json_answer({"results": list(map(_standing, services().known.standing(caller().owner, asked)))})
 
 
@@ -59,7 +57,7 @@ def check() -> Response:
 def amend(capture_id: str) -> Response:
     """Change what was asked for a photo while it is not signed, and end its hold."""
     capture = own(capture_id, owner_only=True)
-    wanted = _read(Amendment, MAX_METADATA_BYTES)
+    wanted = read_json(Amendment, MAX_METADATA_BYTES)
     try:
         services().amendments.amend(capture.id, lambda asked: _changed(asked, wanted), wanted.hold_s)
     except Rejected as rejected:
@@ -79,18 +77,6 @@ def _changed(asked: Request, wanted: Amendment) -> Request:
         base = caller().rights if wanted.rights is None else asked.rights
         asked = replace(asked, rights=parse_rights(wanted.rights or {}, base))
     return replace(asked, **{name: getattr(wanted, name) for name in ("keep_location", "published") if name in given})
-
-
-def _read(kind: type[T], max_bytes: int) -> T:
-    if request.mimetype not in JSON_TYPES:
-        raise problem("wrong-media-type", f"Send JSON as one of {', '.join(JSON_TYPES)}.")
-    body = request.stream.read(max_bytes + 1)
-    if len(body) > max_bytes:
-        raise problem("too-large", f"This may have {max_bytes} bytes. Send fewer.")
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error, "the body") from None
 
 
 def _standing(found: Standing) -> dict[str, str]:

@@ -28,13 +28,13 @@ def register() -> Response:
     """Register a photo, or begin to, in the IETF's dialect of resumable uploads."""
     if resumable.is_spoken():
         return resumable.create()
-    wait_s, idempotency_key = _wait_s(), _idempotency_key()
+    patience_s, idempotency_key = wait_s(), _idempotency_key()
     admit(caller(), request.content_length)
     with uploading(caller(), idempotency_key), open_incoming(services().blobs) as incoming:
         device = vouched()
         registered = register_upload(take_upload(incoming), idempotency_key, device)
-    if wait_s:
-        registered = replace(registered, capture=_wait(registered.capture, wait_s))
+    if patience_s:
+        registered = replace(registered, capture=_wait(registered.capture, patience_s))
     return answer_registered(registered)
 
 
@@ -142,7 +142,8 @@ def not_yet(capture: Capture, name: str) -> Exception:
     return problem("not-there-yet", f"The {name} is not made yet; the capture is {capture.status}. Ask again soon.")
 
 
-def _wait_s() -> int:
+def wait_s() -> int:
+    """How long the client wants to wait for an answer that is complete (RFC 7240)."""
     match = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", request.headers.get("Prefer", ""))
     return min(int(match.group(1)), MAX_WAIT_S) if match else 0
 

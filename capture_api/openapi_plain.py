@@ -2,7 +2,8 @@
 
 from typing import get_args
 
-from capture_api.amending import JSON_TYPES, MOST_CHECKED, Amendment, Check
+from capture_api.amending import MOST_CHECKED, Amendment, Check
+from capture_api.json_body import JSON_TYPES
 from capture_api.openapi_parts import JSON, Call, path, ref
 from store.known import State
 

@@ -43,6 +43,19 @@ class Head:
     time: int
 
 
+class WouldRevert(Conflict):
+    """The contract would refuse this: the `name` of its error and what it says, or None for one that is not its own."""
+
+    def __init__(self, contract: str, reason: tuple[str, tuple[Any, ...]] | None, words: str) -> None:
+        self.name: str | None = reason[0] if reason else None
+        self.values: tuple[Any, ...] = reason[1] if reason else ()
+        shown = f"{self.name}({', '.join(map(str, self.values))})" if reason else words
+        super().__init__(
+            f"the contract {contract} would refuse this: {shown}. Check that the key, the contract and the database "
+            "belong together; restore the newest backup of what does not"
+        )
+
+
 class Chain(Blocks):
     """One account, its log contract, and nodes to ask. Every method raises Unavailable when no node answers.
 
@@ -51,6 +64,8 @@ class Chain(Blocks):
     is play money, and its clock obeys. `confirmations`: a block is final with this many, itself included; None: when
     the chain says so. `max_fee_wei`: no transaction of ours ever pays more for one gas.
     """
+
+    abi = log_contract.LOG
 
     def __init__(
         self, rpc_url: str, key: bytes | Signer, contract: str | None, local: bool, timeout_s: float = 10,
@@ -126,7 +141,7 @@ class Chain(Blocks):
 
     def sign_call(self, nonce: int, function: str, *values: Any) -> SignedTransaction:
         """The transaction that calls this function of the contract. Nothing is sent. Raises Conflict as above."""
-        return self._sign(nonce, self.contract, log_contract.call(function, *values), self.contract)
+        return self._sign(nonce, self.contract, self.abi.call(function, *values), self.contract)
 
     def sign_again(self, raw: bytes, contract: str) -> SignedTransaction | None:
         """What replaces a transaction that stays out of blocks: the same for higher fees. None at the fees' limit."""
@@ -201,12 +216,12 @@ class Chain(Blocks):
     def _knows(self, transaction: str) -> bool:
         return not self._ask("eth_getTransactionByHash", transaction).missing
 
-    def _sign(self, nonce: int, to: str | None, data: str, contract: str) -> SignedTransaction:
+    def _sign(self, nonce: int, to: str | None, data: str, contract: str, value: int = 0) -> SignedTransaction:
         max_fee, tip = self._fees()
-        call = {"data": data, "to": to} if to else {"data": data}
-        gas = self._estimate({"from": self.sender, **call}) * (100 + GAS_MARGIN_PERCENT) // 100
+        call: dict[str, Any] = {"data": data, "to": to} if to else {"data": data}
+        gas = self._estimate({"from": self.sender, "value": hex(value), **call}) * (100 + GAS_MARGIN_PERCENT) // 100
         fees = {"gas": gas, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip}
-        return sign({"chainId": self.chain_id, "nonce": nonce, **fees, **call}, contract, self._signer)
+        return sign({"chainId": self.chain_id, "nonce": nonce, "value": value, **fees, **call}, contract, self._signer)
 
     def _fees(self) -> tuple[int, int]:
         if self.local:
@@ -222,12 +237,9 @@ class Chain(Blocks):
         try:
             return self._ask("eth_estimateGas", call).number()
         except Refused as refused:
-            reason = log_contract.reason(refused.data)
+            reason = self.abi.reason(refused.data)
             if reason or "revert" in refused.words.lower():
-                raise Conflict(
-                    f"the contract {self.contract} would refuse this: {reason or refused.words}. Check that the key, "
-                    "the contract and the database belong together; restore the newest backup of what does not"
-                ) from None
+                raise WouldRevert(self.contract, reason, refused.words) from None
             raise self._without_funds(refused) from None
 
     def _without_funds(self, refused: Refused) -> Unavailable:

@@ -67,6 +67,15 @@ class Answer:
         value = self._object().get(name)
         return None if value is None else self._hex(value)
 
+    def data(self, name: str) -> bytes:
+        """Bytes inside an object, such as an event's; none when it has no such field."""
+        text = self._hex(self._object().get(name) or "0x", least=0)
+        return bytes.fromhex(text[2:])
+
+    def part(self, name: str) -> "Answer":
+        """What an object has under this name, as an answer of its own."""
+        return Answer(self._host, self._method, {"result": self._object().get(name)})
+
     def rows(self) -> "list[Answer]":
         """The entries of a list, each as an answer of its own."""
         if not isinstance(self._result, list):

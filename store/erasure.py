@@ -26,6 +26,7 @@ from store.schema import (
     facts,
     idempotency,
     log_leaves,
+    orders,
     published_manifests,
     removed_fingerprints,
     trust_verdicts,
@@ -72,7 +73,7 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries):
+            for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             connection.execute(captures.update().where(mine).values(**_emptied(held.request)))
             remember(connection, self._tag_of(held.owner, bytes(held.sha256)))

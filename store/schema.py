@@ -378,3 +378,36 @@ device_counters = Table(
     Column("counter", BigInteger, nullable=False),
 )
 Index("ix_device_counters_device_id_counter", device_counters.c.device_id, device_counters.c.counter)
+
+# What is to happen at the rights contract (store/orders.py). `same`: of two equal wishes there is one.
+orders = Table(
+    "orders",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(24), nullable=False, unique=True),
+    Column("capture_id", String(32), nullable=False, index=True),
+    Column("owner", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("same", Text),
+    Column("asked", Text, nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("transactions", Text, nullable=False),
+    Column("raw", LargeBinary),
+    Column("result", Text),
+    Column("problem", Text),
+    UniqueConstraint("capture_id", "same"),
+)
+Index(
+    "ix_orders_open", orders.c.number, sqlite_where=orders.c.state == "open", postgresql_where=orders.c.state == "open"
+)
+
+# Every transaction that our account sent to the rights contract: a chain that lost its newest blocks gets them again.
+relayed = Table(
+    "relayed",
+    metadata,
+    Column("nonce", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", String(66), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("order_id", String(24), index=True),  # none for the contract's creation
+)

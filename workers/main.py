@@ -111,6 +111,8 @@ def ledger(services: Services, name: str) -> None:
     importlib.import_module("ledger.chain")  # so that the first leaf does not wait for it
     importlib.import_module("workers.jobs")
     threading.Thread(target=services.cosigning().run, name="cosigning", daemon=True).start()
+    relaying = importlib.import_module("workers.relaying").Relaying(Services(services.settings))
+    threading.Thread(target=relaying.run, name="relaying", daemon=True).start()
     services.bell.heard()  # what was rung for the one before
     services.bell.ledger()
     rq.SimpleWorker(

@@ -1,0 +1,320 @@
+"""/v1/captures/{id}/…: the photo as a work on the chain: its terms, licences, parents and revenue. Its owner's door.
+
+What takes a transaction is an order: committed at once, carried out by the ledger worker, asked for until it is done.
+"""
+
+import time
+from typing import Any
+
+from flask import Response, url_for
+from pydantic import BaseModel, ConfigDict, Field
+
+from capture_api.auth import caller, needs
+from capture_api.captures import captures, own, wait_s
+from capture_api.json_body import read_json
+from capture_api.problems import problem
+from capture_api.render import json_answer
+from capture_api.services import services
+from ledger.asking import Works, WorkState
+from ledger.rights import USES, terms_id
+from pipeline.errors import Rejected, Unavailable
+from pipeline.record import Capture
+from pipeline.works import COIN, Terms, asset_id
+from rights.offers import offer_json, offer_of, parse_offer
+from store.orders import Kind, Order
+
+MAX_BODY_BYTES = 16 * 1024
+MOST_PARENTS = 16
+ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+STEP_S = 0.05
+
+
+class Offer(BaseModel):
+    """The terms that a work is offered under; those of the capture's stated rights when left out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    terms: dict[str, Any] | None = None
+
+
+class Parent(BaseModel):
+    """What a work was made from, and by which licence."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(max_length=64)
+    licence: str | None = Field(default=None, pattern=r"^0x[0-9a-f]{1,64}$")
+
+
+class Derivation(BaseModel):
+    """All that a work was made from."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    parents: list[Parent] = Field(min_length=1, max_length=MOST_PARENTS)
+
+
+class Purchase(BaseModel):
+    """Who gets a licence."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    holder: str = Field(pattern=ADDRESS)
+
+
+class Claim(BaseModel):
+    """For which work (a capture's id; this one when left out), and in which currency."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    beneficiary: str | None = Field(default=None, max_length=64)
+    currency: str | None = Field(default=None, pattern=ADDRESS)
+
+
+class Move(BaseModel):
+    """To whom a work goes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    to: str = Field(pattern=ADDRESS)
+
+
+@captures.post("/<capture_id>/asset")
+@needs("capture")
+def make(capture_id: str) -> Response:
+    """Make the photo a work on the chain, under these terms."""
+    capture = own(capture_id, owner_only=True)
+    _no_rejected(capture)
+    stated = read_json(Offer, MAX_BODY_BYTES).terms
+    return _ordered(capture, "asset", {"terms": offer_json(_terms(capture, stated))}, same="work")
+
+
+@captures.get("/<capture_id>/asset")
+@needs("capture")
+def show_work(capture_id: str) -> Response:
+    """How the work stands on the chain now."""
+    capture = own(capture_id, owner_only=True)
+    _, work = made(capture)
+    return json_answer(work_json(capture, work))
+
+
+@captures.put("/<capture_id>/terms")
+@needs("capture")
+def offer(capture_id: str) -> Response:
+    """Offer the work under other terms from now on; licences that exist keep theirs."""
+    capture = own(capture_id, owner_only=True)
+    made(capture)
+    stated = read_json(Offer, MAX_BODY_BYTES).terms
+    return _ordered(capture, "terms", {"terms": offer_json(_terms(capture, stated))})
+
+
+@captures.post("/<capture_id>/derivation")
+@needs("capture")
+def derive(capture_id: str) -> Response:
+    """Say on the chain what the work was made from: once, before it earns anything."""
+    capture = own(capture_id, owner_only=True)
+    made(capture)
+    asked = read_json(Derivation, MAX_BODY_BYTES).parents
+    parents = [(_parent(each.id), int(each.licence or "0", 16)) for each in asked]
+    declared = {each["id"] for each in getattr(capture.request, "parents", ())}
+    named = {parent.id: f"{_asset(parent):#x}" for parent, _ in parents}
+    if missing := declared - set(named):
+        raise problem("invalid-metadata", f"parents: the statement names {', '.join(sorted(missing))} too. Name them.")
+    wanted = [{"asset": named[parent.id], "licence": str(licence)} for parent, licence in parents]
+    return _ordered(capture, "derive", {"parents": wanted, "declared": [named[each] for each in declared]})
+
+
+@captures.get("/<capture_id>/licences")
+@needs("capture", "review")
+def licences(capture_id: str) -> Response:
+    """What a licence costs now, and those that were bought through this service."""
+    capture = own(capture_id)
+    asset, work = made(capture)
+    bought = [order_json(order) for order in services().orders.of(capture.id, "licence")]
+    return json_answer({"quote": quote(asset, work), "bought": bought})
+
+
+@captures.post("/<capture_id>/licences")
+@needs("capture", "review")
+def buy(capture_id: str) -> Response:
+    """Have the service's own account buy a licence: on the embedded chain, whose coin is play money."""
+    capture = own(capture_id)
+    return order_licence(capture, read_json(Purchase, MAX_BODY_BYTES).holder)
+
+
+@captures.get("/<capture_id>/revenue")
+@needs("capture")
+def revenue(capture_id: str) -> Response:
+    """All that the work earned, and what of it waits for it and for each of its ancestors."""
+    capture = own(capture_id, owner_only=True)
+    asset, work = made(capture)
+    shares = shares_of(capture, work)
+    currencies = {order.asked["currency"] or COIN for order in services().orders.of(capture.id, "claim")}
+    currencies |= {COIN, _terms_now(work).currency}
+    return json_answer({
+        "asset": f"{asset:#x}",
+        "currencies": [_revenue(asset, shares, currency) for currency in sorted(currencies)],
+        "claims": [order_json(order) for order in services().orders.of(capture.id, "claim")],
+    })  # fmt: skip
+
+
+@captures.post("/<capture_id>/claims")
+@needs("capture")
+def claim(capture_id: str) -> Response:
+    """Pay what the work earned for a work to whoever owns that one now. Anyone may ask for any work."""
+    capture = _parent(capture_id)
+    made(capture)
+    asked = read_json(Claim, MAX_BODY_BYTES)
+    beneficiary = _asset(_parent(asked.beneficiary)) if asked.beneficiary else _asset(capture)
+    wanted = {"beneficiary": f"{beneficiary:#x}", "currency": (asked.currency or COIN).lower()}
+    return _ordered(capture, "claim", wanted)
+
+
+@captures.post("/<capture_id>/moves")
+@needs("capture")
+def move(capture_id: str) -> Response:
+    """Move the work to an account of the owner's own: from then on that account owns it, and we cannot act for it."""
+    capture = own(capture_id, owner_only=True)
+    made(capture)
+    return _ordered(capture, "move", {"to": read_json(Move, MAX_BODY_BYTES).to})
+
+
+@captures.get("/<capture_id>/orders/<order_id>")
+@needs("capture", "review")
+def show_order(capture_id: str, order_id: str) -> Response:
+    """How far an order is."""
+    try:
+        order = services().orders.get(order_id)
+    except LookupError:
+        order = None
+    if order is None or order.capture_id != capture_id or caller().owner != order.owner:
+        raise problem("not-found", f"You have no order {order_id[:40]!r} here.")
+    return json_answer(order_json(order))
+
+
+def made(capture: Capture) -> tuple[int, WorkState]:
+    """The capture's work and how it stands. Raises Problem when there is none."""
+    if "inclusion" in capture.facts and (work := works().work(asset := _asset(capture))):
+        return asset, work
+    raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
+
+
+def works() -> Works:
+    """The rights contract. Raises Problem where there is none."""
+    if not services().has_rights:
+        raise problem("no-work", "This service has no rights contract. Its operator can name one: "
+                      "CAPTURE_RIGHTS_CONTRACT.")  # fmt: skip
+    return services().works
+
+
+def quote(asset: int, work: WorkState) -> dict[str, Any]:
+    """What a licence costs now, for a program that buys it by itself."""
+    terms = _terms_now(work)
+    return {
+        "asset": f"{asset:#x}",
+        "terms_id": work.terms_id.hex(),
+        "terms": offer_json(terms),
+        "chain": {"id": works().chain_id, "contract": works().contract, "local": services().engines.chain_is_local},
+        "price": {"amount": str(terms.fee), "currency": None if terms.currency == COIN else terms.currency},
+    }
+
+
+def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
+    """A work as its owner sees it."""
+    return quote(_asset(capture), work) | {
+        "token": f"eip155:{works().chain_id}/erc721:{works().contract}/{_asset(capture)}",  # CAIP-19
+        "owner": work.owner,
+        "counts": work.counts,
+        "awaits_parents": work.awaits_parents,
+        "is_derivative": any(work.shares_digest),
+        "free_uses": [use for use in USES if works().may(_asset(capture), "0x" + "00" * 19 + "01", use)],
+    }
+
+
+def order_licence(capture: Capture, holder: str, owner: str = "") -> Response:
+    """Buy a licence with the embedded chain's play money; again is the same order while the terms stay."""
+    _, work = made(capture)
+    if not services().engines.chain_is_local:
+        raise problem("not-allowed", "Here licences are bought by a transaction of your own: GET .../licences has it.")
+    asked = {"holder": holder, "terms": offer_json(_terms_now(work))}
+    return _ordered(capture, "licence", asked, f"{holder.lower()} {work.terms_id.hex()}", owner)
+
+
+def order_json(order: Order) -> dict[str, Any]:
+    """An order as whoever gave it sees it."""
+    return {
+        "id": order.id, "kind": order.kind, "state": order.state, "created_at": order.created_at,
+        "transactions": list(order.transactions), "result": order.result, "problem": order.problem,
+        "links": {"self": url_for("captures.show_order", capture_id=order.capture_id, order_id=order.id)},
+    }  # fmt: skip
+
+
+def shares_of(capture: Capture, work: WorkState) -> list[int]:
+    """The list of the work's ancestors' shares; empty for a work made from no other."""
+    if not any(work.shares_digest):
+        return []
+    for order in services().orders.of(capture.id, "derive"):
+        if order.result and "shares" in order.result:
+            return [int(share) for share in order.result["shares"]]
+    raise problem("not-there-yet", "What it was made from was said elsewhere, and its list of shares is not here.")
+
+
+def _revenue(asset: int, shares: list[int], currency: str) -> dict[str, Any]:
+    ancestors = [share >> 80 << 80 for share in shares]
+    waiting = {f"{each:#x}": str(works().claimable(asset, each, shares, currency)) for each in (asset, *ancestors)}
+    return {
+        "currency": None if currency == COIN else currency,
+        "received": str(works().received(asset, currency)),
+        "claimable": waiting,
+    }
+
+
+def _ordered(capture: Capture, kind: Kind, asked: dict[str, Any], same: str = "", owner: str = "") -> Response:
+    """Commit the order and answer: 200 when it is done, 202 while it is not, a problem when it was refused."""
+    works()
+    order = services().orders.add(capture.id, owner or caller().owner, kind, asked, same)
+    end = time.monotonic() + wait_s()
+    while order.state == "open" and time.monotonic() < end:
+        time.sleep(STEP_S)
+        order = services().orders.get(order.id)
+    if order.state == "refused":
+        raise problem(
+            "conflict", f"{(order.problem or '')[:1].upper()}{(order.problem or '')[1:]}.", order=order_json(order)
+        )
+    return json_answer(order_json(order), 200 if order.state == "done" else 202)
+
+
+def _terms(capture: Capture, stated: dict[str, Any] | None) -> Terms:
+    try:
+        return offer_of(capture.request.rights) if stated is None else parse_offer(stated)
+    except Rejected as rejected:
+        raise problem("invalid-terms", f"{rejected}.") from None
+
+
+def _terms_now(work: WorkState) -> Terms:
+    terms = works().terms(work.terms_id)
+    if terms is None or terms_id(terms) != work.terms_id:
+        raise Unavailable(f"the chain, whose terms are not those that {work.terms_id.hex()} stands for")
+    return terms
+
+
+def _parent(capture_id: str) -> Capture:
+    """A capture that the caller may know of: the caller's own, or a published one."""
+    try:
+        capture = services().captures.get(capture_id)
+    except LookupError:
+        capture = None
+    if capture is None or not (capture.request.published or capture.owner == caller().owner):
+        raise problem("not-found", f"There is no published capture {capture_id[:40]!r}, and none of yours.")
+    return capture
+
+
+def _asset(capture: Capture) -> int:
+    if "inclusion" not in capture.facts:
+        raise problem("not-there-yet", f"{capture.id} has no place in the log yet. Ask again soon.")
+    return asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
+
+
+def _no_rejected(capture: Capture) -> None:
+    if "rejection" in capture.facts:
+        raise problem("no-work", f"This photo was refused: {capture.fact('rejection').reason}.")

@@ -1,0 +1,129 @@
+"""Questions to a chain's nodes without web3: what the API needs to know, and what the rights contract answers."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.endpoints import Call, Endpoints
+from ledger.fetch import fetch
+from ledger.rights import RIGHTS, USES, from_values
+from ledger.rpc import Refused
+from pipeline.errors import Conflict, Unavailable
+from pipeline.works import COIN, Terms
+
+TIMEOUT_S = 5
+MAX_BYTES = 1 << 20
+
+
+def nodes(urls: str) -> Endpoints:
+    """The nodes behind these URLs, separated by commas."""
+    return Endpoints(urls, _connect)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkState:
+    """How a work stands on the chain. `counts`: it is the first of its file; `awaits_parents`: it cannot earn yet."""
+
+    owner: str
+    terms_id: bytes
+    counts: bool
+    awaits_parents: bool
+    shares_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceState:
+    """How a licence stands. `until` is in unix seconds, 0 for never."""
+
+    asset: int
+    holder: str
+    terms_id: bytes
+    until: int
+
+
+class Works:
+    """What the rights contract at `contract` answers. Every method raises Unavailable when no node does.
+
+    Raises Conflict for what the contract refuses to answer: unknown works, terms, licences.
+    """
+
+    def __init__(self, nodes: Endpoints, contract: str) -> None:
+        self._nodes, self.contract = nodes, contract
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's own number."""
+        return self._nodes.chain_id()
+
+    def is_there(self) -> bool:
+        """Whether there is a contract at all."""
+        return bool(self._nodes.ask("eth_getCode", self.contract, "latest").content())
+
+    def log(self) -> str:
+        """The contract of the log whose statements become works."""
+        return str(self.view("LOG")[0])
+
+    def work(self, asset: int) -> WorkState | None:
+        """The work with this id; None when it was not made."""
+        try:
+            return WorkState(*self.view("assetOf", asset))
+        except Conflict as conflict:
+            if "ERC721NonexistentToken" in str(conflict):
+                return None
+            raise
+
+    def terms(self, terms_id: bytes) -> Terms | None:
+        """What these terms say; None when nobody added them."""
+        try:
+            return from_values(self.view("termsById", terms_id)[0])
+        except Conflict as conflict:
+            if "UnknownTerms" in str(conflict):
+                return None
+            raise
+
+    def licence(self, licence: int) -> LicenceState:
+        """How it stands."""
+        return LicenceState(*self.view("licenceOf", licence))
+
+    def may(self, asset: int, holder: str, use: str) -> bool:
+        """Whether somebody may use a work, with or without a licence; `use` is one of USES."""
+        return bool(self.view("hasLicence", asset, holder, USES.index(use))[0])
+
+    def received(self, asset: int, currency: str = COIN) -> int:
+        """All that a work ever earned, for itself and for its ancestors."""
+        return int(self.view("received", asset, currency)[0])
+
+    def claimable(self, asset: int, beneficiary: int, shares: Sequence[int], currency: str = COIN) -> int:
+        """What is there now of it for one of them. `shares` as the work's Derived event has them."""
+        return int(self.view("claimable", asset, beneficiary, currency, list(shares))[0])
+
+    def nonce(self, owner: str) -> int:
+        """How many signatures of this owner were used: the next one's number."""
+        return int(self.view("nonces", owner)[0])
+
+    def view(self, function: str, *values: Any) -> tuple[Any, ...]:
+        """What the contract answers to this question."""
+        call = {"to": self.contract, "data": RIGHTS.call(function, *values)}
+        try:
+            content = self._nodes.ask("eth_call", call, "latest").content()
+        except Refused as refused:
+            if reason := RIGHTS.reason(refused.data):
+                raise Conflict(f"{reason[0]}({', '.join(map(str, reason[1]))})") from None
+            raise
+        try:
+            return RIGHTS.answer(function, content)
+        except ValueError as error:
+            raise Unavailable(f"the chain at {self._nodes.host} gave {error}: is {self.contract} there?") from None
+
+
+def _connect(url: str) -> Call:
+    def call(method: str, params: Sequence[Any]) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
+        answer = fetch(url, body, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES, media_type="application/json")
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            raise Unavailable("its answer is not JSON") from None
+
+    return call

@@ -1,0 +1,89 @@
+"""The account that carries others' wishes to the rights contract and pays the gas for them. Loads web3."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.asking import Works
+from ledger.chain import Chain
+from ledger.contract import LOG
+from ledger.rights import RIGHTS
+from ledger.rpc import Refused
+from ledger.signing import SignedTransaction
+from pipeline.errors import Conflict, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What the contract said in a transaction."""
+
+    name: str
+    values: dict[str, Any]
+
+
+class Relay(Chain):
+    """One account and the rights contract; as Chain is for the log's writer. Its contract is the account's first."""
+
+    abi = RIGHTS
+
+    @property
+    def works(self) -> Works:
+        """What the contract answers."""
+        return Works(self._nodes, self.contract)
+
+    def creation(self, log: str, base: str) -> SignedTransaction | None:
+        """What creates the contract of an embedded chain; None when it is there. Nothing is sent.
+
+        Raises Conflict when there is none on another chain, where the operator deploys it, or it is of another log.
+        """
+        if self.works.is_there():
+            if (held := self.works.log()).lower() != log.lower():
+                raise Conflict(f"the rights contract {self.contract} is of the log {held}, not of {log}")
+            return None
+        if not self.local:
+            raise Conflict(f"there is no contract at {self.contract}: set CAPTURE_RIGHTS_CONTRACT to the right address")
+        self.fund_locally()
+        return self.sign_creation(log, base)
+
+    def sign_creation(self, log: str, base: str) -> SignedTransaction:
+        """What creates the contract, as this account's first."""
+        nonce, data = self.free_nonce(), RIGHTS.creation(log, self.sender, base)
+        return self._sign(nonce, None, data, self.created_at(nonce))
+
+    def sign_wish(self, function: str, *values: Any, value: int = 0) -> SignedTransaction:
+        """The transaction that calls this function, paying `value` of the chain's coin. Nothing is sent.
+
+        Raises WouldRevert with the contract's reason.
+        """
+        return self._sign(self.free_nonce(), self.contract, RIGHTS.call(function, *values), self.contract, value)
+
+    def log_size(self, log: str) -> int:
+        """How many leaves the log's contract has."""
+        return self._ask("eth_call", {"to": log, "data": LOG.call("size")}, "latest").number()
+
+    def events(self, transaction: str) -> list[Event]:
+        """What the contract said in a transaction that is in a block."""
+        receipt = self._ask("eth_getTransactionReceipt", transaction)
+        found = []
+        for entry in receipt.part("logs").rows():
+            data, topics = entry.data("data"), entry.texts("topics")
+            if (entry.text("address") or "").lower() != self.contract.lower():
+                continue
+            for name in ("Registered", "Licensed", "Derived", "Claimed", "TermsSet", "Paid"):
+                if (values := RIGHTS.event(name, topics, data)) is not None:
+                    found.append(Event(name, values))
+        return found
+
+    def shares(self, asset: int) -> list[int]:
+        """The list of a work's ancestors' shares, from its event. Raises Unavailable when the node has it no more."""
+        wanted = [RIGHTS.topic("Derived"), "0x" + asset.to_bytes(32).hex()]
+        try:
+            rows = self._ask(
+                "eth_getLogs", {"address": self.contract, "fromBlock": "earliest", "topics": wanted}
+            ).rows()
+        except Refused as refused:
+            raise Unavailable(f"the node at {self.host} gives no old events ({refused.words})") from None
+        for row in rows:
+            values = RIGHTS.event("Derived", row.texts("topics"), row.data("data"))
+            if values:
+                return list(values["shares"])
+        raise Unavailable(f"the node at {self.host} has no event of the work {asset:#x}")

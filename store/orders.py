@@ -1,0 +1,144 @@
+"""What is to happen at the rights contract: committed before anything is sent, and open until the chain shows it."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
+
+from store.database import Database, now_text
+from store.schema import orders, relayed
+
+Kind = Literal["asset", "terms", "derive", "licence", "claim", "move"]
+State = Literal["open", "done", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`asked`: what is wanted, by `kind`. `transactions`: hashes of those that were sent for it, the newest last;
+    `raw`: the signed bytes of the newest while it is in no block. `result` when it is done, `problem` when it was
+    refused, or why it waits."""
+
+    id: str
+    capture_id: str
+    owner: str
+    kind: Kind
+    asked: Mapping[str, Any]
+    created_at: str
+    state: State
+    transactions: tuple[str, ...]
+    raw: bytes | None
+    result: Mapping[str, Any] | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A transaction that was sent, or is about to be."""
+
+    nonce: int
+    hash: str
+    raw: bytes
+
+
+class Orders:
+    """The tables `orders` and `relayed`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, capture_id: str, owner: str, kind: Kind, asked: Mapping[str, Any], same: str = "") -> Order:
+        """Commit a wish; one with the same `same` for the same capture and kind, not refused, is returned as it is."""
+        name = f"{kind} {same}" if same else None
+        made = {
+            "id": secrets.token_hex(12), "capture_id": capture_id, "owner": owner, "kind": kind, "same": name,
+            "asked": json.dumps(asked), "created_at": now_text(), "state": "open", "transactions": "[]",
+        }  # fmt: skip
+        try:
+            with self._database.write() as connection:
+                connection.execute(orders.insert().values(made))
+        except IntegrityError:
+            with self._database.read() as connection:
+                mine = orders.c.capture_id == capture_id, orders.c.same == name
+                return _order(connection.execute(sa.select(orders).where(*mine)).one())
+        return self.get(made["id"] or "")
+
+    def get(self, order_id: str) -> Order:
+        """Raises LookupError for an id that there is not."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(orders).where(orders.c.id == order_id)).first()
+        if row is None:
+            raise LookupError(f"no order {order_id}")
+        return _order(row)
+
+    def of(self, capture_id: str, kind: Kind | None = None) -> list[Order]:
+        """All that was ever wanted of a capture's work, oldest first."""
+        which = [orders.c.capture_id == capture_id, *([orders.c.kind == kind] if kind else [])]
+        with self._database.read() as connection:
+            return [_order(row) for row in connection.execute(sa.select(orders).where(*which).order_by("number"))]
+
+    def open(self, limit: int) -> list[Order]:
+        """What is not done: first what was sent and is in no block yet, then the oldest."""
+        mine = sa.select(orders).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)
+        with self._database.read() as connection:
+            return [_order(row) for row in connection.execute(mine.limit(limit))]
+
+    def signed(self, order: Order | None, sent: Relayed) -> None:
+        """Keep what is about to be sent: after a crash the same bytes go again, and nothing is paid twice.
+
+        `order` None: it creates the contract. What has the same nonce and never got into a block is replaced.
+        """
+        row = {"nonce": sent.nonce, "hash": sent.hash, "raw": sent.raw, "order_id": order.id if order else None}
+        with self._database.write() as connection:
+            connection.execute(relayed.delete().where(relayed.c.nonce == sent.nonce))
+            connection.execute(relayed.insert().values(row))
+            if order:
+                hashes = json.dumps([*order.transactions, sent.hash])
+                values = {"transactions": hashes, "raw": sent.raw, "problem": None}
+                connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+
+    def relayed(self, first_nonce: int) -> list[Relayed]:
+        """What was sent with this nonce and later ones, in their order."""
+        wanted = sa.select(relayed).where(relayed.c.nonce >= first_nonce).order_by(relayed.c.nonce)
+        with self._database.read() as connection:
+            return [Relayed(row.nonce, row.hash, bytes(row.raw)) for row in connection.execute(wanted)]
+
+    def reopen(self, transactions: Sequence[str]) -> int:
+        """Look again at orders that these transactions were for: the chain may not show any more what was wanted."""
+        mine = sa.select(relayed.c.order_id).where(relayed.c.hash.in_(transactions))
+        done = orders.update().where(orders.c.id.in_(mine), orders.c.state == "done").values(state="open", raw=None)
+        with self._database.write() as connection:
+            return int(connection.execute(done).rowcount)
+
+    def mined(self, order: Order, found: Mapping[str, Any]) -> None:
+        """The newest transaction is in a block; `found` is added to what will be the result."""
+        self._change(order, raw=None, result=json.dumps({**(order.result or {}), **found}))
+
+    def done(self, order: Order, result: Mapping[str, Any]) -> None:
+        """The chain shows what was wanted."""
+        self._change(order, state="done", raw=None, problem=None, result=json.dumps({**(order.result or {}), **result}))
+
+    def refused(self, order: Order, problem: str) -> None:
+        """It cannot be; the same may be wanted again."""
+        self._change(order, state="refused", raw=None, problem=problem, same=None)
+
+    def waits(self, order: Order, problem: str) -> None:
+        """Why it is not done yet."""
+        if order.problem != problem:
+            self._change(order, problem=problem)
+
+    def _change(self, order: Order, **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+
+
+def _order(row: Row[Any]) -> Order:
+    return Order(
+        row.id, row.capture_id, row.owner, row.kind, json.loads(row.asked), row.created_at, row.state,
+        tuple(json.loads(row.transactions)), bytes(row.raw) if row.raw is not None else None,
+        json.loads(row.result) if row.result else None, row.problem,
+    )  # fmt: skip

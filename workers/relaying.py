@@ -1,0 +1,158 @@
+"""Orders are carried to the rights contract beside everything else, one transaction at a time."""
+
+import logging
+import time
+from contextlib import suppress
+from typing import Any
+
+from ledger.blocks import Reverted
+from ledger.chain import WouldRevert
+from ledger.relay import Event, Relay
+from ledger.signing import SignedTransaction
+from pipeline.errors import Conflict, Rejected, Unavailable
+from store.orders import Order, Relayed
+from wiring import Services
+from workers.wishes import WORDS, Done, Step, Wishes
+
+LOOK_S = 0.1
+PAUSE_S = 5.0  # after the chain or the database failed
+AFTER_FAULT_S = 60.0
+CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
+WAIT_S = 60.0  # for a block; what is in none by then is sent again
+LIMIT = 50  # orders in one look
+
+log = logging.getLogger(__name__)
+
+
+class Relaying:
+    """Takes open orders, oldest first. One process on one machine does: that of the ledger worker."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._wishes: Wishes | None = None
+
+    def run(self) -> None:
+        """Look for orders, for ever; ends at once where there is no rights contract."""
+        checked = 0.0
+        while self._services.has_rights:
+            pause_s = LOOK_S
+            try:
+                if self._services.orders.open(1) or time.monotonic() > checked + CHECK_S:
+                    self.look()
+                    checked = time.monotonic()
+            except Unavailable as unavailable:
+                log.warning("the rights contract waits: %s", unavailable)
+                pause_s = PAUSE_S
+            except Conflict as conflict:
+                log.error("the rights contract is out of use until a person has looked: %s", conflict)
+                pause_s = AFTER_FAULT_S
+            except Exception:
+                log.exception("relaying met a fault of ours")
+                pause_s = AFTER_FAULT_S
+            time.sleep(pause_s)
+
+    def look(self) -> None:
+        """Bring every open order to its end, or as far as it goes."""
+        wishes = self._ready()
+        for order in self._services.orders.open(LIMIT):
+            try:
+                self._advance(order, wishes)
+            except LookupError:
+                self._services.orders.refused(order, "its owner had the photo erased")
+            except Rejected as rejected:
+                self._services.orders.refused(order, str(rejected))
+            except WouldRevert as refusal:
+                self._contract_refused(order, refusal)
+            except Unavailable as unavailable:
+                self._services.orders.waits(order, str(unavailable))
+
+    def heal(self) -> None:
+        """Give a chain that lost its newest blocks what we had sent: the same bytes, in their order.
+
+        The log's contract must have its roots back first, or statements would prove nothing.
+        """
+        relay, orders = self._services.relay, self._services.orders
+        lost = orders.relayed(relay.nonce())
+        if not lost:
+            return
+        newest = self._services.log.newest()
+        if relay.log_size(self._services.log_contract) < (newest[0] if newest else 0):
+            raise Unavailable("the log's contract, which does not have its newest root")
+        log.warning("%d transactions for the rights contract are in no block: they are sent again", len(lost))
+        for each in lost:
+            with suppress(Reverted):  # the order that it was for is looked at again
+                self._send(relay, each.hash, each.raw)
+        orders.reopen([each.hash for each in lost])
+
+    def _ready(self) -> Wishes:
+        relay, contract = self._services.relay, self._services.log_contract
+        self.heal()
+        if self._wishes is None:
+            created = relay.creation(contract, f"{self._services.settings.public_url or ''}/a/")
+            if created:
+                self._services.orders.signed(None, Relayed(created.nonce, created.hash, created.raw))
+                self._send(relay, created.hash, created.raw)
+            self._wishes = Wishes(self._services, relay, contract)
+        return self._wishes
+
+    def _advance(self, order: Order, wishes: Wishes) -> None:
+        relay, orders = self._services.relay, self._services.orders
+        while order.state == "open":
+            if order.raw is not None:
+                orders.mined(order, self._outcome(relay, order.transactions[-1], order.raw))
+            elif isinstance(step := wishes.next(order), Done):
+                orders.done(order, step.result)
+            else:
+                signed = self._sign(step, relay)
+                orders.signed(order, Relayed(signed.nonce, signed.hash, signed.raw))
+            order = orders.get(order.id)
+
+    def _outcome(self, relay: Relay, transaction: str, raw: bytes) -> dict[str, Any]:
+        """What a transaction brought, when it is in a block."""
+        try:
+            self._send(relay, transaction, raw)
+        except Reverted:
+            return {}  # it was good when it was signed, and somebody was quicker: the next step knows why
+        return _found(relay.events(transaction))
+
+    def _sign(self, step: Step, relay: Relay) -> SignedTransaction:
+        if relay.local:
+            relay.fund_locally()  # play money: what licences cost here is no obstacle
+        return relay.sign_wish(step.function, *step.values, value=step.value)
+
+    def _send(self, relay: Relay, transaction: str, raw: bytes) -> None:
+        if relay.inclusion(transaction) is None:
+            relay.send(raw)
+        if relay.wait([transaction], WAIT_S) is None:
+            raise Unavailable(f"the chain at {relay.host}, which has {transaction} in no block yet")
+
+    def _contract_refused(self, order: Order, refusal: WouldRevert) -> None:
+        if refusal.name == "AlreadyLicensed":
+            licence = int(refusal.values[0])
+            held = self._services.relay.works.licence(licence)
+            told = {
+                "licence": f"{licence:#x}",
+                "holder": held.holder,
+                "until": held.until,
+                "terms_id": held.terms_id.hex(),
+            }
+            self._services.orders.done(order, told)
+        elif refusal.name in WORDS:
+            self._services.orders.refused(order, WORDS[refusal.name])
+        else:
+            log.error("order %s (%s) waits: %s", order.id, order.kind, refusal)
+            self._services.orders.waits(order, f"the contract refuses it, by {refusal.name}: a person has to look")
+
+
+def _found(events: list[Event]) -> dict[str, Any]:
+    """What a transaction brought, for the order's result: numbers as hex or text, because JSON's end at 2^53."""
+    found: dict[str, Any] = {}
+    for event in events:
+        values = event.values
+        if event.name == "Claimed":
+            found |= {"amount": str(values["amount"]), "to": values["to"], "currency": values["currency"]}
+        elif event.name == "Licensed":
+            found |= {"licence": f"{values['licence']:#x}", "holder": values["holder"], "until": values["until"]}
+        elif event.name == "Derived":
+            found |= {"shares": [str(each) for each in values["shares"]]}
+    return found

@@ -1,0 +1,182 @@
+"""What is wanted of the rights contract, as the next transaction that brings it nearer, or as done.
+
+Each kind of order asks the chain how things are and answers with one step. So it does not matter where a process ended:
+what was sent and is in a block is seen, what was not is sent again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_keys.datatypes import PrivateKey
+
+from ledger.asking import Works
+from ledger.relay import Relay
+from ledger.rights import Domain, terms_id, values, with_recovery
+from ledger.tree import inclusion_proof
+from pipeline.errors import Rejected, Unavailable
+from pipeline.record import Capture
+from pipeline.works import COIN, asset_id
+from rights.offers import from_json
+from store.orders import Order
+from wiring import Services
+
+SIGNED_FOR_S = 24 * 3600  # how long an owner's signature holds: it is used within seconds, or after a chain's bad day
+
+# What the contract says, for people. Whatever is not here is a fault of ours.
+WORDS = {
+    "NotTheFirst": "the same file has an earlier statement in the log: that one is the work",
+    "Superseded": "an earlier statement about the same file turned up: this is no work any more",
+    "TermsChanged": "the terms are others now: read them and ask again",
+    "NothingToLicense": "these terms give nothing that a licence could be for",
+    "WrongPayment": "what was sent is not what the licence costs: ask for its price again",
+    "ParentsMissing": "the statement names parents: say first what the work was made from",
+    "TooLateForParents": "the work was paid, licensed or used already: what it was made from cannot change any more",
+    "WrongParents": "the parents are not those that the statement commits to",
+    "ParentIsLater": "a work cannot be made from one that the log has later",
+    "NoDerivatives": "a parent's terms do not allow works to be made from it",
+    "LicenceNeeded": "a parent's terms ask for a licence that the owner of this work holds and that has not ended",
+    "TermsAreInherited": "a parent's terms must be this work's terms too: state them",
+    "ShareOverWhole": "the parents' shares come to more than the whole",
+    "TooManyAncestors": "a work has at most 64 ancestors",
+    "InReview": "the work is under review: wait until that ends",
+    "Barred": "an objection to this work was upheld: it is licensed no more",
+    "NothingToClaim": "nothing is there to be paid out",
+    "NotTheOwner": "somebody else owns the work on the chain: whoever does has to ask",
+    "UnknownTerms": "these terms are not on the chain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next transaction: a function of the contract, its values, and what it pays in the chain's coin."""
+
+    function: str
+    values: tuple[Any, ...]
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The chain shows what was wanted."""
+
+    result: dict[str, Any]
+
+
+Next = Step | Done
+
+
+class Wishes:
+    """The steps of every kind of order. `log` is the log's contract."""
+
+    def __init__(self, services: Services, relay: Relay, log: str) -> None:
+        self._services, self._relay, self._log = services, relay, log
+
+    @property
+    def _works(self) -> Works:
+        return self._relay.works
+
+    def next(self, order: Order) -> Next:
+        """What is to be done now. Raises Unavailable when it must wait, Rejected when it cannot be."""
+        steps: dict[str, Callable[[Order, Capture], Next]] = {
+            "asset": self._asset, "terms": self._terms, "derive": self._derive, "licence": self._licence,
+            "claim": self._claim, "move": self._move,
+        }  # fmt: skip
+        return steps[order.kind](order, self._services.captures.get(order.capture_id))
+
+    def asset(self, capture: Capture) -> int:
+        """The capture's work, made or not. Raises Unavailable while the capture has no place in the log."""
+        if "inclusion" not in capture.facts:
+            raise Unavailable(f"the capture {capture.id}, which has no place in the log yet")
+        return asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
+
+    def _asset(self, order: Order, capture: Capture) -> Next:
+        asset, wanted = self.asset(capture), from_json(order.asked["terms"])
+        if found := self._works.work(asset):
+            return Done({"asset": f"{asset:#x}", "owner": found.owner, "terms_id": found.terms_id.hex()})
+        if self._works.terms(terms_id(wanted)) is None:
+            return Step("addTerms", (values(wanted),))
+        leaf, index = capture.fact("leaf"), capture.fact("inclusion").index
+        size = self._anchored_size(index)
+        proof = list(inclusion_proof(index, size, self._services.log))
+        signed = self._signed(order, "Register", leaf.digest, terms_id(wanted))
+        return Step("register", (list(leaf.statement), (index, size, proof), terms_id(wanted), *signed))
+
+    def _terms(self, order: Order, capture: Capture) -> Next:
+        asset, wanted = self.asset(capture), from_json(order.asked["terms"])
+        work = self._made(asset)
+        if work.terms_id == terms_id(wanted):
+            return Done({"terms_id": work.terms_id.hex()})
+        if self._works.terms(terms_id(wanted)) is None:
+            return Step("addTerms", (values(wanted),))
+        nonce = self._works.nonce(self._owner(order)[0])
+        return Step(
+            "setTerms", (asset, terms_id(wanted), *self._signed(order, "SetTerms", asset, terms_id(wanted), nonce))
+        )
+
+    def _derive(self, order: Order, capture: Capture) -> Next:
+        asset = self.asset(capture)
+        if any(self._made(asset).shares_digest):
+            return Done({"shares": [str(each) for each in self._shares(asset)]})
+        licences = {int(parent["asset"], 16): int(parent["licence"]) for parent in order.asked["parents"]}
+        declared = [int(each, 16) for each in order.asked["declared"]]
+        parents = [*sorted(declared), *sorted(set(licences) - set(declared))]
+        for parent in parents:
+            self._made(parent)
+        held = [licences[parent] for parent in parents]
+        above = [self._shares(parent) for parent in parents]
+        signed = self._signed(order, "Derive", asset, parents, held)
+        return Step("derive", (asset, parents, len(declared), held, above, *signed))
+
+    def _licence(self, order: Order, capture: Capture) -> Next:
+        """Bought by our own account: on the embedded chain, whose coin is play money."""
+        terms = from_json(order.asked["terms"])
+        if not self._relay.local or terms.currency != COIN:
+            raise Rejected("this service buys no licence here: send the transaction from your own account")
+        return Step("license", (self.asset(capture), terms_id(terms), order.asked["holder"]), terms.fee)
+
+    def _claim(self, order: Order, capture: Capture) -> Next:
+        asset, beneficiary = self.asset(capture), int(order.asked["beneficiary"], 16)
+        currency, shares = order.asked["currency"] or COIN, self._shares(asset)
+        # A claim of what came since this order began is another order: it ends with its first transaction.
+        if order.result or not self._works.claimable(asset, beneficiary, shares, currency):
+            return Done({} if order.result else {"amount": "0"})
+        return Step("claim", (asset, beneficiary, currency, shares))
+
+    def _move(self, order: Order, capture: Capture) -> Next:
+        asset, to = self.asset(capture), order.asked["to"]
+        if self._made(asset).owner.lower() == to.lower():
+            return Done({"owner": to})
+        nonce = self._works.nonce(self._owner(order)[0])
+        return Step("transferWithSignature", (asset, to, *self._signed(order, "Transfer", asset, to, nonce)))
+
+    def _made(self, asset: int) -> Any:
+        work = self._works.work(asset)
+        if work is None:
+            raise Rejected(f"the work {asset:#x} is not on the chain: its owner has to make it first")
+        return work
+
+    def _shares(self, asset: int) -> Sequence[int]:
+        work = self._made(asset)
+        return self._relay.shares(asset) if any(work.shares_digest) else []
+
+    def _anchored_size(self, index: int) -> int:
+        size = self._relay.log_size(self._log)
+        if size <= index:
+            raise Unavailable("the chain, which does not have the log's newest leaves yet")
+        return size
+
+    def _owner(self, order: Order) -> tuple[str, bytes]:
+        """The address and the key that we keep for an owner."""
+        from ledger.accounts import owner_key
+
+        key = owner_key(self._services.settings.keys / "owners.seed", order.owner)
+        return PrivateKey(key).public_key.to_checksum_address(), key
+
+    def _signed(self, order: Order, kind: str, *said: Any) -> tuple[int, bytes]:
+        """Until when the owner's signature holds, and the signature."""
+        address, key = self._owner(order)
+        deadline = int(time.time()) + SIGNED_FOR_S
+        digest = Domain(self._relay.chain_id, self._relay.contract).digest(kind, *said, deadline)
+        return deadline, with_recovery(PrivateKey(key).sign_msg_hash(digest).to_bytes()[:64], digest, address)
