@@ -330,7 +330,7 @@ class Services:
         """The address of the rights contract: what the operator set, or the relay account's first."""
         from ledger.accounts import first_contract
 
-        return self.settings.rights_contract or first_contract(self._relay_key())
+        return self.settings.rights_contract or first_contract(self.relay_key())
 
     @cached_property
     def works(self) -> "Works":
@@ -346,11 +346,12 @@ class Services:
 
         engines, settings = self.engines, self.settings
         return Relay(
-            engines.chain_url, self._relay_key(), self.rights_contract, engines.chain_is_local,
+            engines.chain_url, self.relay_key(), self.rights_contract, engines.chain_is_local,
             confirmations=settings.chain_confirmations, max_fee_wei=self.chain_max_fee_wei(),
         )  # fmt: skip
 
-    def _relay_key(self) -> bytes:
+    def relay_key(self) -> bytes:
+        """The key of the account that pays for rights; made at the first start."""
         from ledger.accounts import read_or_make_key
 
         file = self.settings.relay_key_file or self.settings.keys / "chain" / "relay.key"

@@ -29,7 +29,7 @@ def page(capture_id: str) -> Response:
     """The public identifier of a published capture, as a page or as JSON."""
     wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     try:
-        capture = _published(capture_id)
+        capture = published(capture_id)
     except Problem as why:
         if wants_json:
             raise
@@ -46,7 +46,7 @@ def page(capture_id: str) -> Response:
 @public.get("/a/<capture_id>/thumbnail")
 def public_thumbnail(capture_id: str) -> Response:
     """The thumbnail of a published capture."""
-    capture = _published(capture_id)
+    capture = published(capture_id)
     if "manifest" not in capture.facts:
         raise problem("not-there-yet", "The thumbnail is not made yet. Ask again soon.")
     return blob_answer(capture.fact("manifest").thumbnail_sha256, "image/jpeg", public=True)
@@ -97,7 +97,8 @@ def open_matches(verdict: Verdict) -> list[dict[str, Any]]:
     return [match for match in matches if "public" in match["links"]]
 
 
-def _published(capture_id: str) -> Capture:
+def published(capture_id: str) -> Capture:
+    """A capture that anyone may see. Raises Problem."""
     try:
         capture = services().captures.get(capture_id)
     except LookupError as missing:

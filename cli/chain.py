@@ -35,6 +35,23 @@ def chain_deploy(endpoint: str) -> None:
     click.echo(deploy(settings.chain_url, services.chain_signer(), endpoint=endpoint, max_fee_wei=max_fee_wei))
 
 
+@chain.command("deploy-rights")
+@explained
+def chain_deploy_rights() -> None:
+    """Deploy the rights contract beside CAPTURE_CHAIN_CONTRACT with CAPTURE_RELAY_KEY_FILE and print its address.
+
+    The account of that key becomes the reviewer; it can hand the role over.
+    """
+    from ledger.deploy import deploy_rights
+    from wiring import Services
+
+    services = Services(settings := settings_here())
+    if not (settings.chain_url and settings.chain_contract and settings.relay_key_file):
+        raise SettingError("set CAPTURE_CHAIN_URL, CAPTURE_CHAIN_CONTRACT and CAPTURE_RELAY_KEY_FILE first")
+    key, base = services.relay_key(), f"{settings.public_url or ''}/a/"
+    click.echo(deploy_rights(settings.chain_url, key, settings.chain_contract, base, services.chain_max_fee_wei()))
+
+
 @chain.command("offer-writer")
 @click.argument("address")
 @explained

@@ -5,6 +5,7 @@ import re
 from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
 
 from ledger.chain import Chain
+from ledger.relay import Relay
 from ledger.signer import Signer
 from ledger.signing import SignedTransaction
 from pipeline.errors import Rejected, Unavailable
@@ -26,6 +27,14 @@ def deploy(
     chain = Chain(rpc_url, key, None, local=False, max_fee_wei=max_fee_wei)
     signed = chain.sign_deploy(chain.free_nonce(), endpoint)
     _send(chain, signed, wait_s, f"it will create {signed.contract}; look for it before you deploy again")
+    return signed.contract
+
+
+def deploy_rights(rpc_url: str, key: bytes, log: str, base: str, max_fee_wei: int | None = None) -> str:
+    """Create the rights contract of a log on a chain that is not ours and return its address. Raises as `deploy`."""
+    relay = Relay(rpc_url, key, None, local=False, max_fee_wei=max_fee_wei)
+    signed = relay.sign_creation(log, base)
+    _send(relay, signed, WAIT_S, f"it will create {signed.contract}; look for it before you deploy again")
     return signed.contract
 
 

@@ -81,6 +81,13 @@ class Orders:
         with self._database.read() as connection:
             return [_order(row) for row in connection.execute(sa.select(orders).where(*which).order_by("number"))]
 
+    def works(self, after: str, limit: int) -> list[str]:
+        """Captures that were made works, by their ids, from behind this one on."""
+        made = orders.c.kind == "asset", orders.c.state == "done", orders.c.capture_id > after
+        query = sa.select(orders.c.capture_id).where(*made).distinct().order_by(orders.c.capture_id)
+        with self._database.read() as connection:
+            return list(connection.execute(query.limit(limit)).scalars())
+
     def open(self, limit: int) -> list[Order]:
         """What is not done: first what was sent and is in no block yet, then the oldest."""
         mine = sa.select(orders).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)

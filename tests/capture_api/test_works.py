@@ -1,12 +1,20 @@
 """Photos as works on the chain: made, licensed, derived from and paid, through the service's doors and its chain."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.asking import nodes
+from ledger.holder import Held, message, signed
+from ledger.signer import LocalSigner
 from tests.photos import jpeg
-from tests.service import Answer, Running
+from tests.service import ROOT, Answer, Running
 
 REMIX = {"preset": "commercial-remix", "share": 100_000, "fee": "1000"}
 STRANGER = "0x" + "5e" * 20
@@ -164,3 +172,79 @@ def test_others_learn_nothing(service: Running, people: list[str]) -> None:
     mine = registered(service, 7051, people[1])
     made(service, mine, REMIX, people[1])
     assert ask(service, "POST", f"/v1/captures/{mine}/derivation", parents, people[1]).status == 404
+
+
+# -- whoever wants to use a photo
+
+
+def bought(service: Running, url: str, folder: Path, *more: str) -> Any:
+    """`capture licence buy`, in a folder of its own; knows nothing but the URL."""
+    command = [sys.executable, "-m", "cli", "licence", "buy", url, "--key-file", str(folder / "buyer.key"), *more]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CAPTURE_")}
+    return subprocess.run(
+        [*command, "-o", str(folder / "copy.jpg")], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+
+
+def test_a_trainer_that_knows_the_url_pays_once_and_gets_the_file(service: Running, tmp_path: Path) -> None:
+    capture = registered(service, 7060)
+    page = f"{service.base}/a/{capture}"
+    assert "no-work" in service.ask("GET", f"/a/{capture}/copy", key=None).json["type"]
+    made(service, capture, {"preset": "ai-training-paid", "fee": "777"})
+    refused = service.ask("GET", f"/a/{capture}/copy?use=ai-training", key=None)
+    assert (refused.status, refused.json["price"]["amount"]) == (402, "777")
+    assert service.ask("GET", f"/a/{capture}/copy?use=commercial", key=None).status == 403
+    assert "--at-most 776" in bought(service, page, tmp_path, "--at-most", "776").stderr
+    for _ in range(2):
+        run = bought(service, page, tmp_path, "--at-most", "777")
+        assert run.returncode == 0, run.stderr
+    assert (tmp_path / "copy.jpg").read_bytes() == service.ask("GET", f"/v1/captures/{capture}/file").body
+    revenue = ask(service, "GET", f"/v1/captures/{capture}/revenue").json["currencies"][0]
+    assert revenue["received"] == "777", "paid once"
+    listed = service.ask("GET", "/v1/catalogue?use=ai-training", key=None).body.decode().splitlines()
+    (row,) = [json.loads(line) for line in listed if json.loads(line)["id"] == capture]
+    assert (row["price"]["amount"], row["free"], row["page"]) == ("777", False, page)
+    commercial = service.ask("GET", "/v1/catalogue?use=commercial", key=None).body.decode()
+    assert capture not in commercial
+
+
+def test_a_buyer_with_a_node_pays_by_its_own_transaction(service: Running, tmp_path: Path) -> None:
+    capture = registered(service, 7061)
+    made(service, capture, {"preset": "commercial", "fee": "5000"})
+    page, rpc = f"{service.base}/a/{capture}", json.loads((service.home / "run/engines.json").read_text())["chain_url"]
+    poor = bought(service, page, tmp_path, "--at-most", "5000", "--use", "commercial", "--rpc", rpc)
+    assert poor.returncode == 1
+    assert "Traceback" not in poor.stderr
+    holder = LocalSigner(bytes.fromhex((tmp_path / "buyer.key").read_text())).address
+    nodes(rpc).ask("anvil_setBalance", holder, hex(10**18))
+    run = bought(service, page, tmp_path, "--at-most", "5000", "--use", "commercial", "--rpc", rpc)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "copy.jpg").stat().st_size > 1000
+
+
+def test_free_uses_need_nothing_and_signatures_of_others_help_nobody(service: Running) -> None:
+    free, sold = registered(service, 7062), registered(service, 7063)
+    made(service, free, {"preset": "cc0"})
+    made(service, sold, {"preset": "commercial", "fee": "1"})
+    answer = service.ask("GET", f"/a/{free}/copy?use=ai-training", key=None)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    path = f"/a/{sold}/copy?use=commercial"
+    offer, now, key = service.ask("GET", path, key=None).json, int(time.time()), b"\7" * 32
+    holder = LocalSigner(key).address
+    ask(service, "POST", f"/a/{sold}/licences", {"holder": holder})
+    chain, asset = offer["chain"], int(offer["asset"], 16)
+
+    def shown(time: int = now, use: str = "commercial", by: bytes = key, work: int = asset) -> int:
+        text = message(chain["id"], chain["contract"], work, use, Held(holder, time))
+        header = f'holder="{holder}"; time={time}; signature="0x{signed(text, by).hex()}"'
+        return service.ask("GET", path, key=None, Capture_Licence=header).status
+
+    assert shown() == 200
+    assert {shown(now - 400), shown(now + 400), shown(use="ai-training"), shown(by=b"\x08" * 32), shown(work=1)} == {
+        403
+    }
+    assert service.ask("GET", path, key=None, Capture_Licence="x").status == 403
+    other = LocalSigner(b"\x08" * 32).address
+    text = message(chain["id"], chain["contract"], asset, "commercial", Held(other, now))
+    header = f'holder="{other}"; time={now}; signature="0x{signed(text, bytes([8]) * 32).hex()}"'
+    assert service.ask("GET", path, key=None, Capture_Licence=header).status == 402, "its signer has no licence"

@@ -1,0 +1,157 @@
+"""A copy for a use: free when the terms are, for whoever holds a licence, and else 402 with all that buying one takes.
+
+Public, for published photos. A holder shows the licence by a signature of the holder's account (EIP-191).
+"""
+
+import json
+import re
+import time
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from pydantic import BaseModel, ConfigDict, Field
+
+from capture_api.captures import blob_answer, open_or_refuse
+from capture_api.json_body import read_json
+from capture_api.problems import problem
+from capture_api.public import published
+from capture_api.services import services
+from capture_api.strangers import limited
+from capture_api.works import ADDRESS, MAX_BODY_BYTES, made, order_licence, quote, works
+from ledger.holder import Held, message, recovered
+from ledger.rights import RIGHTS, USES
+from pipeline.record import Capture
+
+buying = Blueprint("buying", __name__)
+
+ANYONE = "0x" + "00" * 19 + "01"  # nobody has this account's key
+CLOCKS_S = 300  # how far the holder's clock may be from ours
+MOST_LISTED = 100
+HOLDER_AT = 80  # in the transaction's data: 4 bytes of the function, 32 each of work and terms, 12 of padding
+_HEADER = re.compile(r'holder="(0x[0-9a-fA-F]{40})"; ?time=(\d{1,12}); ?signature="0x([0-9a-fA-F]{130})"')
+
+
+class Purchase(BaseModel):
+    """Who gets the licence."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    holder: str = Field(pattern=ADDRESS)
+
+
+@buying.get("/a/<capture_id>/copy")
+@limited("lookups")
+def copy(capture_id: str) -> Response:
+    """The published photo, for a use that its terms or a licence allow."""
+    capture, use = published(capture_id), _use()
+    asset, work = made(capture)
+    if not works().may(asset, ANYONE, use):
+        held = _shown(asset, use)
+        if held is None or not works().may(asset, held.holder, use):
+            raise _payment_required(capture, quote(asset, work), use, held)
+    sha256 = open_or_refuse(capture.fact("manifest").open_file, capture.id)
+    return blob_answer(sha256, capture.fact("manifest").signed_media_type)
+
+
+@buying.post("/a/<capture_id>/licences")
+@limited("photos")
+def buy(capture_id: str) -> Response:
+    """Have a licence bought with the embedded chain's play money."""
+    capture = published(capture_id)
+    return order_licence(capture, read_json(Purchase, MAX_BODY_BYTES).holder, owner="a stranger")
+
+
+@buying.get("/v1/catalogue")
+@limited("lookups")
+def catalogue() -> Response:
+    """Published works and what the use costs, one JSON object a line; `Link: rel="next"` leads to more."""
+    use, after = _use(), request.args.get("after", "")[:64]
+    capture_ids = services().orders.works(after, MOST_LISTED)
+    rows = [row for capture_id in capture_ids if (row := _row(capture_id, use))]
+    answer = Response("".join(json.dumps(row) + "\n" for row in rows), mimetype="application/jsonl")
+    if len(capture_ids) == MOST_LISTED:
+        more = url_for("buying.catalogue", use=use, after=capture_ids[-1])
+        answer.headers["Link"] = f'<{more}>; rel="next"'
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def _row(capture_id: str, use: str) -> dict[str, Any] | None:
+    """A work that may be used so, free or for its price; None when it may not, or is not public."""
+    try:
+        capture = services().captures.get(capture_id)
+    except LookupError:
+        return None
+    if not capture.request.published:
+        return None
+    asset, work = made(capture)
+    offer, free = quote(asset, work), works().may(asset, ANYONE, use)
+    if not work.counts or not (free or _sells(offer, use)):
+        return None
+    return {
+        "id": capture.id, "page": url_for("public.page", capture_id=capture.id, _external=True),
+        "copy": url_for("buying.copy", capture_id=capture.id, use=use, _external=True), "use": use, "free": free,
+        "sha256": capture.fact("asset").sha256.hex(), "media_type": capture.fact("asset").media_type,
+        "asset": offer["asset"], "terms_id": offer["terms_id"],
+        "price": None if free else offer["price"], "chain": offer["chain"],
+    }  # fmt: skip
+
+
+def _use() -> str:
+    use = request.args.get("use", "ai-training")
+    if use not in USES:
+        raise problem("malformed-request", f"?use= is one of {', '.join(USES)}.")
+    return use
+
+
+def _shown(asset: int, use: str) -> Held | None:
+    """Whose signature came with the request; None when none did. Raises Problem for one that does not hold."""
+    given = request.headers.get("Capture-Licence")
+    if given is None:
+        return None
+    match = _HEADER.fullmatch(given)
+    if match is None:
+        raise problem("signature-refused", 'Capture-Licence is holder="0x…"; time=SECONDS; signature="0x…".',
+                      reason="malformed")  # fmt: skip
+    held = Held(match[1], int(match[2]))
+    if abs(held.time - time.time()) > CLOCKS_S:
+        raise problem("signature-refused", f"time is {held.time}, which is more than {CLOCKS_S} s from our clock. "
+                      "Sign again, with the time of now.", reason="stale")  # fmt: skip
+    text = message(works().chain_id, works().contract, asset, use, held)
+    if recovered(text, bytes.fromhex(match[3])) != held.holder.lower():
+        raise problem("signature-refused", "The signature is not the holder's, over the text that the 402 names.",
+                      reason="wrong-key")  # fmt: skip
+    return held
+
+
+def _payment_required(capture: Capture, offer: dict[str, Any], use: str, held: Held | None) -> Exception:
+    """All that a program needs to buy a licence and to ask again."""
+    if not _sells(offer, use):
+        return problem("not-allowed", f"Its owner offers no licence for {use}. See {_page(capture)} for whom to ask.")
+    asset, price = int(offer["asset"], 16), offer["price"]
+    holder = held.holder if held else request.args.get("holder", "")
+    taker = holder if re.fullmatch(ADDRESS, holder) else "0x" + "00" * 20
+    text = message(works().chain_id, works().contract, asset, use, Held("HOLDER", 0))
+    value = "0" if price["currency"] else price["amount"]
+    data = RIGHTS.call("license", asset, bytes.fromhex(offer["terms_id"]), taker)
+    return problem(
+        "payment-required",
+        f"Buy a licence for {use}: send the transaction, with your address in it, and ask again with Capture-Licence.",
+        use=use, **offer,
+        transaction={"to": works().contract, "value": value, "data": data, "holder_at_byte": HOLDER_AT},
+        approve=price if price["currency"] else None,
+        sign={"scheme": "EIP-191", "text": text.replace("time: 0", "time: SECONDS"),
+              "header": 'Capture-Licence: holder="0x…"; time=SECONDS; signature="0x…"'},
+        play_money=url_for("buying.buy", capture_id=capture.id, _external=True) if offer["chain"]["local"] else None,
+    )  # fmt: skip
+
+
+def _sells(offer: dict[str, Any], use: str) -> bool:
+    """Whether a licence under these terms covers the use, and has a price."""
+    terms = offer["terms"]
+    covered = {"ai-training": terms["ai_training"] == "paid"} | {name: terms[name] for name in USES[:2]}
+    return bool(covered[use]) and int(offer["price"]["amount"]) > 0
+
+
+def _page(capture: Capture) -> str:
+    return url_for("public.page", capture_id=capture.id, _external=True)

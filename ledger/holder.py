@@ -1,0 +1,44 @@
+"""How whoever holds a licence shows it: a text that the holder's account signed (EIP-191)."""
+
+from dataclasses import dataclass
+
+from eth_keys.datatypes import PrivateKey, Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who says to hold a licence, and when that was said, in unix seconds."""
+
+    holder: str
+    time: int
+
+
+def message(chain_id: int, contract: str, asset: int, use: str, held: Held) -> str:
+    """What is signed: for one work, one use and one moment."""
+    return (
+        f"I hold a licence for this work.\nchain: {chain_id}\ncontract: {contract.lower()}\nwork: {asset:#x}\n"
+        f"use: {use}\nholder: {held.holder.lower() if held.holder.startswith('0x') else held.holder}\ntime: {held.time}"
+    )
+
+
+def signed(text: str, key: bytes) -> bytes:
+    """The signature of a text, 65 bytes, as wallets make it (`personal_sign`)."""
+    signature = PrivateKey(key).sign_msg_hash(_digest(text)).to_bytes()
+    return bytes(signature[:64] + bytes([27 + signature[64]]))
+
+
+def recovered(text: str, signature: bytes) -> str | None:
+    """The account that signed the text, in lower case; None when nobody can have."""
+    try:
+        parsed = Signature(signature[:64] + bytes([signature[64] % 27]))
+        return str(parsed.recover_public_key_from_msg_hash(_digest(text)).to_address())
+    except (BadSignature, ValidationError, ValueError):
+        return None
+
+
+def _digest(text: str) -> bytes:
+    content = text.encode()
+    return bytes(keccak(b"\x19Ethereum Signed Message:\n" + str(len(content)).encode() + content))
