@@ -14,6 +14,7 @@ from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.openapi_uploads import UPLOADS
+from capture_api.openapi_works import WORK_CALLS, WORK_SCHEMAS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
 from pipeline.credentials import TrustVerdict
@@ -88,6 +89,7 @@ CALLS = (
          _PHOTO | {"multipart/form-data": {"schema": _FORM}}),
     *RESOLUTION,
     *DEVICE_CALLS,
+    *WORK_CALLS,
     *TOLD,
     *UPLOADS,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
@@ -280,6 +282,7 @@ def _schemas() -> dict[str, Any]:
         "Verification": _verdict("verdict", credentials=facts["credentials"], dimensions=_schema(Dimensions)),
         **RESOLVED,
         **DEVICE_SCHEMAS,
+        **WORK_SCHEMAS,
         **TOLD_SCHEMAS,
         **PLAIN_SCHEMAS,
         "Receipt": {"type": "object", "required": list(_RECEIPT)},

@@ -29,6 +29,12 @@ def offline() -> str:
     return render_template("offline.html")
 
 
+@shell.get("/work/<capture_id>")
+def work(capture_id: str) -> str:
+    """The owner's page of a photo as a work: what others may do with it, and what it earned."""
+    return render_template("work.html", capture_id=capture_id[:64])
+
+
 @shell.get("/sw.js")
 def worker() -> Response:
     """The service worker, for all pages: it stands at the root because its reach is the folder that it lies in."""

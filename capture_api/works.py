@@ -4,6 +4,7 @@ What takes a transaction is an order: committed at once, carried out by the ledg
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, url_for
@@ -18,7 +19,7 @@ from capture_api.services import services
 from ledger.asking import Works, WorkState
 from ledger.rights import USES, terms_id
 from pipeline.errors import Rejected, Unavailable
-from pipeline.record import Capture
+from pipeline.record import Capture, encode
 from pipeline.works import COIN, Terms, asset_id
 from rights.offers import offer_json, offer_of, parse_offer
 from store.orders import Kind, Order
@@ -27,6 +28,7 @@ MAX_BODY_BYTES = 16 * 1024
 MOST_PARENTS = 16
 ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 STEP_S = 0.05
+MOST_PAYMENTS = 200
 
 
 class Offer(BaseModel):
@@ -154,6 +156,7 @@ def revenue(capture_id: str) -> Response:
     return json_answer({
         "asset": f"{asset:#x}",
         "currencies": [_revenue(asset, shares, currency) for currency in sorted(currencies)],
+        "payments": _payments(asset),
         "claims": [order_json(order) for order in services().orders.of(capture.id, "claim")],
     })  # fmt: skip
 
@@ -196,6 +199,11 @@ def made(capture: Capture) -> tuple[int, WorkState]:
     """The capture's work and how it stands. Raises Problem when there is none."""
     if "inclusion" in capture.facts and (work := works().work(asset := _asset(capture))):
         return asset, work
+    wanted = [order.state for order in services().orders.of(capture.id, "asset")]
+    if "done" in wanted:
+        raise Unavailable("the chain, which does not show the work; it is being given its lost blocks again")
+    if "open" in wanted:
+        raise problem("not-there-yet", "It is being made a work on the chain. Ask again soon.")
     raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
 
 
@@ -267,6 +275,18 @@ def _revenue(asset: int, shares: list[int], currency: str) -> dict[str, Any]:
         "received": str(works().received(asset, currency)),
         "claimable": waiting,
     }
+
+
+def _payments(asset: int) -> list[dict[str, Any]] | None:
+    """The newest payments, for a plot; null when the chain's node gives no old events."""
+    found = works().payments(asset, MOST_PAYMENTS)
+    if found is None:
+        return None
+    return [
+        {"at": encode(datetime.fromtimestamp(each.at, UTC)), "amount": str(each.amount),
+         "currency": None if each.currency == COIN else each.currency}
+        for each in found
+    ]  # fmt: skip
 
 
 def _ordered(capture: Capture, kind: Kind, asked: dict[str, Any], same: str = "", owner: str = "") -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from ledger.endpoints import Call, Endpoints
 from ledger.fetch import fetch
 from ledger.rights import RIGHTS, USES, from_values
-from ledger.rpc import Refused
+from ledger.rpc import Answer, Refused
 from pipeline.errors import Conflict, Unavailable
 from pipeline.works import COIN, Terms
 
@@ -40,6 +40,15 @@ class LicenceState:
     holder: str
     terms_id: bytes
     until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a work got, and when, in unix seconds of the block."""
+
+    at: int
+    currency: str
+    amount: int
 
 
 class Works:
@@ -97,6 +106,22 @@ class Works:
     def claimable(self, asset: int, beneficiary: int, shares: Sequence[int], currency: str = COIN) -> int:
         """What is there now of it for one of them. `shares` as the work's Derived event has them."""
         return int(self.view("claimable", asset, beneficiary, currency, list(shares))[0])
+
+    def payments(self, asset: int, most: int) -> list[Payment] | None:
+        """The newest payments that a work got, oldest first; None when the node gives no old events."""
+        wanted = [RIGHTS.topic("Paid"), "0x" + asset.to_bytes(32).hex()]
+        try:
+            rows = self._nodes.ask(
+                "eth_getLogs", {"address": self.contract, "fromBlock": "earliest", "topics": wanted}
+            ).rows()[-most:]
+            return [self._payment(row) for row in rows]
+        except Refused:
+            return None
+
+    def _payment(self, row: Answer) -> Payment:
+        values = RIGHTS.event("Paid", row.texts("topics"), row.data("data")) or {}
+        block = self._nodes.ask("eth_getBlockByNumber", hex(row.quantity("blockNumber")), False)
+        return Payment(block.quantity("timestamp"), str(values["currency"]), int(values["amount"]))
 
     def nonce(self, owner: str) -> int:
         """How many signatures of this owner were used: the next one's number."""

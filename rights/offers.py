@@ -36,10 +36,12 @@ def _page(name: str) -> bytes:
     return hashlib.sha256(LICENCES[name].url.encode()).digest()
 
 
+_AI_ONLY = ("ai_training",)  # may machines learn from it: a question of its own
+
 # Names are for ever: works and licences hold the ids of these terms. Changed terms get a new name.
 PRESETS: dict[str, Preset] = {
     "all-rights-reserved": Preset(
-        "Nobody may use it without asking me", Terms(False, False, legal_text=_page("all-rights-reserved"))
+        "Nobody may use it without asking me", Terms(False, False, legal_text=_page("all-rights-reserved")), _AI_ONLY
     ),
     "cc0": Preset(
         "Anyone may use it for anything",
@@ -48,23 +50,30 @@ PRESETS: dict[str, Preset] = {
     "cc-by-4.0": Preset(
         "Anyone may use and change it, naming me",
         Terms(True, True, ai_training="allowed", legal_text=_page("cc-by-4.0")),
+        _AI_ONLY,
     ),
     "cc-by-sa-4.0": Preset(
         "Anyone may use and change it, naming me, under the same terms",
         Terms(True, True, reciprocal=True, legal_text=_page("cc-by-sa-4.0")),
+        _AI_ONLY,
     ),
     "cc-by-nd-4.0": Preset(
-        "Anyone may use it unchanged, naming me", Terms(True, False, legal_text=_page("cc-by-nd-4.0"))
+        "Anyone may use it unchanged, naming me", Terms(True, False, legal_text=_page("cc-by-nd-4.0")), _AI_ONLY
     ),
     "cc-by-nc-4.0": Preset(
-        "Anyone may use and change it, but not for money", Terms(False, True, legal_text=_page("cc-by-nc-4.0"))
+        "Anyone may use and change it, but not for money",
+        Terms(False, True, legal_text=_page("cc-by-nc-4.0")),
+        _AI_ONLY,
     ),
     "cc-by-nc-sa-4.0": Preset(
         "Anyone may use and change it, not for money, under the same terms",
         Terms(False, True, reciprocal=True, legal_text=_page("cc-by-nc-sa-4.0")),
+        _AI_ONLY,
     ),
     "cc-by-nc-nd-4.0": Preset(
-        "Anyone may show it unchanged, not for money", Terms(False, False, legal_text=_page("cc-by-nc-nd-4.0"))
+        "Anyone may show it unchanged, not for money",
+        Terms(False, False, legal_text=_page("cc-by-nc-nd-4.0")),
+        _AI_ONLY,
     ),
     "commercial": Preset(
         "Whoever pays may use it, also for money",

@@ -78,6 +78,8 @@ class Relaying:
         newest = self._services.log.newest()
         if relay.log_size(self._services.log_contract) < (newest[0] if newest else 0):
             raise Unavailable("the log's contract, which does not have its newest root")
+        if relay.local:
+            relay.fund_locally()  # what it lost had our play money in it
         log.warning("%d transactions for the rights contract are in no block: they are sent again", len(lost))
         for each in lost:
             with suppress(Reverted):  # the order that it was for is looked at again

@@ -109,6 +109,8 @@ export class Photo {
     this.part(".state").textContent = words;
     this.article.dataset.status = this.facts.has("rejection") ? "rejected" : this.facts.has("anchor") ? "anchored" : "open";
     this.part(".local").hidden = !this.facts.get("anchor")?.local;
+    this.part(".work-link").hidden = !this.facts.has("inclusion");
+    if (this.facts.has("inclusion")) this.part(".work-link").href = `/work/${encodeURIComponent(this.capture.id)}`;
     this.part(".signed").disabled = !this.facts.has("manifest");
     this.part(".receipt").disabled = !this.facts.has("inclusion");
     this.part(".receipt span").textContent = this.facts.has("inclusion") && !this.facts.has("anchor") ? "Receipt (not anchored yet)" : "Receipt";
@@ -120,7 +122,7 @@ export class Photo {
     note.hidden = false;
     for (const line of this.lines.values()) if (line.classList.contains("waiting")) line.remove();
     this.#matches("");
-    for (const selector of [".page", ".private", ".receipt", ".signed", ".links", ".keep"]) this.part(selector).hidden = true;
+    for (const selector of [".page", ".work-link", ".private", ".receipt", ".signed", ".links", ".keep"]) this.part(selector).hidden = true;
   }
 
   #quiet(problem) {
@@ -184,7 +186,7 @@ export class Photo {
 
   /** Nothing of it is left. */
   erased() {
-    for (const part of this.article.querySelectorAll(".after, .thumb, .local, .already, .page, .private, .refusal, .quiet-line")) part.hidden = true;
+    for (const part of this.article.querySelectorAll(".after, .thumb, .local, .already, .page, .work-link, .private, .refusal, .quiet-line")) part.hidden = true;
     this.part(".thumb").removeAttribute("src");
     this.part(".state").textContent = "Erased";
     this.article.dataset.status = "erased";

@@ -1,0 +1,128 @@
+"""The rows and schemas of works: terms, licences, parents, revenue, and copies for a use."""
+
+from typing import Any
+
+from capture_api.openapi_parts import BYTES, JSON, Call, header, path, query, ref
+from ledger.rights import USES
+from rights.offers import PRESETS
+
+_KEYED = ("no-key", "not-allowed", "not-found", "erased", "no-work", "unavailable")
+_ASKED = (*_KEYED, "wrong-media-type", "too-large", "invalid-metadata", "conflict", "not-there-yet")
+_ID = path("capture_id", "The capture's id")
+_PREFER = header("Prefer", "wait=N: answer when the order is done, or after N seconds (RFC 7240)")
+_ORDER = {200: (JSON, ref("Order")), 202: (JSON, ref("Order"))}
+_TEXT: dict[str, Any] = {"type": "string"}
+_DIGITS = {"type": "string", "pattern": "^\\d+$"}
+_ADDRESS = {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}
+_HEX = {"type": "string", "pattern": "^0x[0-9a-f]+$"}
+_USE = query("use", "What the photo is for", {"enum": list(USES), "default": "ai-training"})
+
+
+def _body(name: str) -> dict[str, Any]:
+    return {JSON: {"schema": ref(name)}}
+
+
+WORK_CALLS = (
+    Call("post", "/v1/captures/{capture_id}/asset", "Make a photo a work on the chain, under these terms: an order.",
+         _ORDER, (*_ASKED, "invalid-terms"), (_ID, _PREFER), _body("Offer")),
+    Call("get", "/v1/captures/{capture_id}/asset", "How your work stands on the chain.", {200: (JSON, ref("Work"))},
+         (*_KEYED, "not-there-yet"), (_ID,)),
+    Call("put", "/v1/captures/{capture_id}/terms", "Offer a work under other terms; licences that exist keep theirs.",
+         _ORDER, (*_ASKED, "invalid-terms"), (_ID, _PREFER), _body("Offer")),
+    Call("post", "/v1/captures/{capture_id}/derivation", "Say what a work was made from: once, before it earns.",
+         _ORDER, _ASKED, (_ID, _PREFER), _body("Derivation")),
+    Call("get", "/v1/captures/{capture_id}/licences", "What a licence costs, and those that were bought here.",
+         {200: (JSON, ref("Licences"))}, (*_KEYED, "not-there-yet"), (_ID,)),
+    Call("post", "/v1/captures/{capture_id}/licences", "Buy a licence with the embedded chain's play money.", _ORDER,
+         _ASKED, (_ID, _PREFER), _body("Purchase")),
+    Call("get", "/v1/captures/{capture_id}/revenue", "What a work earned, and what waits for whom.",
+         {200: (JSON, ref("Revenue"))}, (*_KEYED, "not-there-yet"), (_ID,)),
+    Call("post", "/v1/captures/{capture_id}/claims", "Pay what a work earned for a work to that one's owner.", _ORDER,
+         _ASKED, (_ID, _PREFER), _body("Claim")),
+    Call("post", "/v1/captures/{capture_id}/moves", "Move a work to an account of your own.", _ORDER, _ASKED,
+         (_ID, _PREFER), _body("Move")),
+    Call("get", "/v1/captures/{capture_id}/orders/{order_id}", "How far an order is.", {200: (JSON, ref("Order"))},
+         _KEYED, (_ID, path("order_id", "The order's id"))),
+    Call("get", "/a/{capture_id}/copy", "The published photo for a use that its terms or your licence allow; else what "
+         "buying one takes: docs/licences.md.", {200: ("image/*", BYTES)},
+         ("payment-required", "signature-refused", "not-allowed", "not-found", "erased", "no-work", "not-there-yet",
+          "malformed-request", "location-withheld", "too-many-requests", "unavailable"),
+         (_ID, _USE, query("holder", "Your account, to have it in the transaction", _ADDRESS),
+          header("Capture-Licence", 'holder="0x…"; time=SECONDS; signature="0x…" (EIP-191)')), key=False),
+    Call("post", "/a/{capture_id}/licences", "Have a licence bought with the embedded chain's play money.", _ORDER,
+         (*_ASKED, "too-many-requests"), (_ID, _PREFER), _body("Purchase"), key=False),
+    Call("get", "/v1/catalogue", "Published works that may be used so and what that costs, one JSON object a line.",
+         {200: ("application/jsonl", BYTES)}, ("malformed-request", "too-many-requests", "no-work", "unavailable"),
+         (_USE, query("after", "The last id of the page before", {"type": "string", "maxLength": 64})), key=False),
+)  # fmt: skip
+
+_TERMS = {
+    "type": "object",
+    "required": ["preset"],
+    "properties": {
+        "preset": {"enum": list(PRESETS)},
+        "share": {"type": "integer", "minimum": 0, "maximum": 1_000_000, "description": "parts per million"},
+        "fee": {"anyOf": [{"type": "integer", "minimum": 0}, _DIGITS], "description": "in the smallest unit"},
+        "currency": {"anyOf": [_ADDRESS, {"type": "null"}], "description": "a token, or null for the chain's coin"},
+        "duration": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "description": "seconds; 0: for ever"},
+        "transferable": {"type": "boolean"},
+        "ai_training": {"enum": ["denied", "allowed", "paid"]},
+    },
+}
+_CHAIN = {
+    "type": "object", "required": ["id", "contract", "local"],
+    "properties": {"id": {"type": "integer"}, "contract": _ADDRESS, "local": {"type": "boolean"}},
+}  # fmt: skip
+_PRICE = {
+    "type": "object", "required": ["amount", "currency"],
+    "properties": {"amount": _DIGITS, "currency": {"anyOf": [_ADDRESS, {"type": "null"}]}},
+}  # fmt: skip
+_QUOTE = {"asset": _HEX, "terms_id": _TEXT, "terms": {"type": "object"}, "chain": _CHAIN, "price": _PRICE}
+
+
+def _strict(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+
+
+WORK_SCHEMAS: dict[str, Any] = {
+    "Offer": _strict([], terms={"anyOf": [_TERMS, {"type": "null"}]}),
+    "Derivation": _strict(["parents"], parents={
+        "type": "array", "minItems": 1, "maxItems": 16,
+        "items": _strict(["id"], id={"type": "string", "maxLength": 64},
+                         licence={"anyOf": [_HEX | {"maxLength": 66}, {"type": "null"}]})}),
+    "Purchase": _strict(["holder"], holder=_ADDRESS),
+    "Claim": _strict([], beneficiary={"type": ["string", "null"], "maxLength": 64},
+                     currency={"anyOf": [_ADDRESS, {"type": "null"}]}),
+    "Move": _strict(["to"], to=_ADDRESS),
+    "Order": {
+        "type": "object",
+        "required": ["id", "kind", "state", "created_at", "transactions", "result", "problem", "links"],
+        "properties": {
+            "id": _TEXT, "kind": {"enum": ["asset", "terms", "derive", "licence", "claim", "move"]},
+            "state": {"enum": ["open", "done", "refused"]}, "created_at": {"type": "string", "format": "date-time"},
+            "transactions": {"type": "array", "items": _HEX}, "result": {"type": ["object", "null"]},
+            "problem": {"type": ["string", "null"], "description": "why it waits, or was refused"},
+            "links": {"type": "object"},
+        },
+    },
+    "Work": {
+        "type": "object",
+        "required": [*_QUOTE, "token", "owner", "counts", "awaits_parents", "is_derivative", "free_uses"],
+        "properties": _QUOTE | {
+            "token": _TEXT | {"description": "CAIP-19"}, "owner": _ADDRESS, "counts": {"type": "boolean"},
+            "awaits_parents": {"type": "boolean"}, "is_derivative": {"type": "boolean"},
+            "free_uses": {"type": "array", "items": {"enum": list(USES)}},
+        },
+    },
+    "Licences": {
+        "type": "object", "required": ["quote", "bought"],
+        "properties": {"quote": {"type": "object", "required": list(_QUOTE), "properties": _QUOTE},
+                       "bought": {"type": "array", "items": ref("Order")}},
+    },
+    "Revenue": {
+        "type": "object", "required": ["asset", "currencies", "payments", "claims"],
+        "properties": {"asset": _HEX, "currencies": {"type": "array", "items": {"type": "object"}},
+                       "payments": {"type": ["array", "null"], "items": {"type": "object"}},
+                       "claims": {"type": "array", "items": ref("Order")}},
+    },
+}  # fmt: skip
