@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload golden contracts vendor \
+.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload bench-rights golden contracts vendor \
   fuzz-contract fuzz-credentials gas-contract lock clean
 
 help:
@@ -111,6 +111,10 @@ bench-sign: setup-dev
 ## make bench-upload  do uploads of phones keep each other alive, and what does a lost connection cost?
 bench-upload: setup-dev
 	@$(BIN)/python -m bench.upload
+
+## make bench-rights  what does a public page cost in each dialect?
+bench-rights: setup-dev
+	@$(BIN)/python -m bench.rights_page
 
 ## make fuzz-credentials  are 100,000 spoiled photos judged without a crash, a hang or a call? COUNT=… SEED=…
 fuzz-credentials: setup-dev
