@@ -118,7 +118,7 @@ def _thumbnail(capture: Capture, page: str) -> Picture:
 
 def _whole(capture: Capture, manifest: Manifest, page: str) -> Picture | None:
     """The signed photo without the place where it was taken, if that could be taken out."""
-    if manifest.open_file is None:
+    if manifest.location is None or manifest.open_file is None:  # older versions signed without looking for a place
         return None
     return Picture(f"{page}?format=image", manifest.signed_media_type, capture.fact("fingerprint").dimensions)
 

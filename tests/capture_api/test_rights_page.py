@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -13,7 +14,10 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from provenance.keys import Identity
+from tests.capture_api.test_location import located, place_in
 from tests.photos import jpeg
+from tests.provenance.orders import signed_copy
 from tests.service import Answer, Running
 
 NS = {"r": "https://rslstandard.org/rsl"}
@@ -76,7 +80,7 @@ class Published:
         return f"/a/{self.capture['id']}"
 
     def get(self, accept: str | None = None, query: str = "") -> Answer:
-        headers = {"Accept": accept} if accept is not None else {}
+        headers: dict[str, Any] = {"Accept": accept} if accept is not None else {}
         return self.service.ask("GET", self.path + query, key=None, **headers)
 
 
@@ -217,6 +221,28 @@ def test_the_whole_photo_only_where_its_licence_lets_everybody_copy_it(service: 
         assert (answer.headers["Content-Usage"], answer.headers["tdm-reservation"]) == ("train-ai=y", "0")
         assert "tdm-policy" not in answer.headers
         assert 'rel="license"' in answer.headers["Link"]
+
+
+def test_the_place_it_was_taken_is_in_no_dialect(service: Running, tmp_path: Path) -> None:
+    metadata = json.dumps({"rights": {"licence": "cc0"}})
+    capture = service.register(located(7408), Capture_Metadata=metadata).json
+    photo = Published(service, capture)
+    made, whole = capture["manifest"], photo.get("image/jpeg").body
+    assert made["location"] == "removed"
+    assert hashlib.sha256(whole).hexdigest() == made["public"]["sha256"]
+    assert place_in(whole, tmp_path) is None
+    assert hashlib.sha256(photo.get("application/c2pa").body).hexdigest() == made["public"]["manifest_sha256"]
+
+    signed, _ = signed_copy(located(7409), "image/jpeg", tmp_path, Identity.load_or_make(tmp_path / "keys"))
+    unreadable = signed.read_bytes().replace(b"c2pa.claim.v2", b"c2pa.claim.v9")
+    withheld = Published(service, service.register(unreadable, Capture_Metadata=metadata).json)
+    assert withheld.capture["manifest"]["location"] == "withheld"
+    small = hashlib.sha256(withheld.get("image/*").body).hexdigest()
+    assert small == withheld.capture["manifest"]["thumbnail_sha256"]
+    refused = withheld.get("application/c2pa")
+    assert (refused.status, refused.json["type"]) == (403, "/docs#problem-location-withheld")
+    assert "c2pa-manifest" not in withheld.get("text/html").headers["Link"]
+    assert "iscc" not in withheld.get("application/json").json["record"]
 
 
 def test_a_picture_has_the_pixels_that_its_record_states(service: Running) -> None:
