@@ -21,7 +21,8 @@ from rights.record import AI_WORDS, RightsRecord
 public = Blueprint("public", __name__)
 
 # The facts that a stranger may read. Fingerprints can be turned back into a thumbnail, and the statement's salt is the
-# owner's to give away: neither is here. Of the verdict's matches there are those with published captures.
+# owner's to give away: neither is here. (The rights record has the ISCC: 64 bits, from the manifest that is public.)
+# Of the verdict's matches there are those with published captures.
 _OPEN_FACTS = ("asset", "credentials", "inclusion", "anchor")
 
 
