@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from capture_api.negotiation import about, base_url, record_of
 from capture_api.problems import problem
 from capture_api.public import published
-from rights.dialects import OEMBED, RSL, oembed, rsl_document, tdm
+from rights.dialects import OEMBED, RSL, oembed, rsl_default, tdm
 
 crawlers = Blueprint("crawlers", __name__)
 
@@ -36,7 +36,7 @@ def robots() -> Response:
 @crawlers.get("/license.xml")
 def licence() -> Response:
     """The RSL licence of the photos that name none of their own: not for AI."""
-    return Response(rsl_document(PHOTOS, "not_allowed"), mimetype=RSL, headers=KEPT)
+    return Response(rsl_default(PHOTOS), mimetype=RSL, headers=KEPT)
 
 
 @crawlers.get("/.well-known/tdmrep.json")

@@ -57,30 +57,27 @@ def json_ld(record: RightsRecord) -> str:
 
 def rsl(record: RightsRecord) -> str:
     """Really Simple Licensing 1.0: may machines use it, and if they must ask, where."""
-    return rsl_document(f"/a/{quote(record.id)}", record.ai_training, record)
-
-
-def rsl_document(path: str, ai_training: AiTraining, record: RightsRecord | None = None) -> str:
-    """The RSL of all that lies under a path. Without a record it is the service's: ask, or read each photo's own."""
-    root = ElementTree.Element("rsl", xmlns=RSL_NAMESPACE)
-    content = ElementTree.SubElement(root, "content", url=path)
-    licence = ElementTree.SubElement(content, "license")
-    rule = "prohibits" if ai_training == "not_allowed" else "permits"
-    ElementTree.SubElement(licence, rule, type="usage").text = "ai-all"
-    if record is None:
-        return _xml(root)
-    if ai_training == "ask":
+    root, content = _rsl(f"/a/{quote(record.id)}")
+    if record.ai_training == "not_allowed":
+        _licence(content, prohibits="ai-all")
+    elif record.ai_training == "allowed":
+        _allow(_licence(content, permits="ai-all search"), record.licence_url)
+    else:
+        # Where something is permitted, nothing else is (RSL 1.0, section 3.5), and a payment is for all of a licence.
+        _allow(_licence(content, permits="search"))
         # RSL's word for "not without an agreement": a payment of no amount, whose terms are got at an address.
-        payment = ElementTree.SubElement(licence, "payment", type="purchase")
+        payment = ElementTree.SubElement(_licence(content, permits="ai-all"), "payment", type="purchase")
         ElementTree.SubElement(payment, "custom").text = record.acquire_page
-    elif ai_training == "allowed":
-        is_credited = record.licence_url.startswith("https://creativecommons.org/licenses/")
-        payment = ElementTree.SubElement(licence, "payment", type="attribution" if is_credited else "free")
-        if is_credited:
-            ElementTree.SubElement(payment, "standard").text = record.licence_url
     if holder := record.credit or record.creator:
         ElementTree.SubElement(content, "copyright", contactUrl=record.acquire_page).text = _xml_text(holder)
     ElementTree.SubElement(content, "terms").text = _xml_text(record.licence_url)
+    return _xml(root)
+
+
+def rsl_default(path: str) -> str:
+    """The RSL of all that lies under a path and states nothing nearer: not for AI."""
+    root, content = _rsl(path)
+    _licence(content, prohibits="ai-all")
     return _xml(root)
 
 
@@ -170,6 +167,27 @@ def alternates(record: RightsRecord) -> tuple[tuple[str, str], ...]:
         (RSL, record.address("rsl")),
         (OEMBED, f"{base}/oembed?url={page}"),
     )
+
+
+def _rsl(path: str) -> tuple[ElementTree.Element, ElementTree.Element]:
+    root = ElementTree.Element("rsl", xmlns=RSL_NAMESPACE)
+    return root, ElementTree.SubElement(root, "content", url=path)
+
+
+def _licence(content: ElementTree.Element, **rules: str) -> ElementTree.Element:
+    licence = ElementTree.SubElement(content, "license")
+    for rule, uses in rules.items():
+        ElementTree.SubElement(licence, rule, type="usage").text = uses
+    return licence
+
+
+def _allow(licence: ElementTree.Element, licence_url: str = "") -> None:
+    """For nothing, or for the credit that Creative Commons asks for."""
+    if licence_url.startswith("https://creativecommons.org/licenses/"):
+        payment = ElementTree.SubElement(licence, "payment", type="attribution")
+        ElementTree.SubElement(payment, "standard").text = licence_url
+    else:
+        ElementTree.SubElement(licence, "payment", type="free")
 
 
 def _identifiers(record: RightsRecord) -> list[dict[str, Any]]:

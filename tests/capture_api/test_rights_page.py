@@ -275,24 +275,6 @@ def test_private_and_erased_photos_answer_alike_in_every_dialect(service: Runnin
         assert service.ask("GET", f"/oembed?url={url}", key=None).status == status
 
 
-def test_what_crawlers_look_for_first(service: Running) -> None:
-    robots = service.ask("GET", "/robots.txt", key=None)
-    assert robots.headers["Content-Type"].startswith("text/plain")
-    lines = robots.body.decode().splitlines()
-    assert "Content-Usage: train-ai=n" in lines
-    # A preference for /a/ that says nothing of training: each photo's own header does.
-    assert [line for line in lines if line.startswith("Content-Usage: /a/")] == ["Content-Usage: /a/ search=y"]
-    licence = next(line for line in lines if line.startswith("License: ")).removeprefix(f"License: {service.base}")
-    answer = service.ask("GET", licence, key=None)
-    assert answer.headers["Content-Type"].split(";")[0] == "application/rsl+xml"
-    content = ElementTree.fromstring(answer.body).find("r:content", NS)
-    assert content is not None
-    assert content.findtext("r:license/r:prohibits", namespaces=NS) == "ai-all"
-    rules = service.ask("GET", "/.well-known/tdmrep.json", key=None)
-    assert rules.headers["Content-Type"] == "application/json"
-    assert rules.json == [{"location": "/a/*", "tdm-reservation": 1}]
-
-
 def test_an_embedded_photo_fits_and_is_ours(photo: Published) -> None:
     def embed(query: str) -> Answer:
         return photo.service.ask("GET", f"/oembed?{query}", key=None)
