@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-rights bench-faults bench-soft-binding bench-sign bench-upload golden contracts vendor \
+.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload bench-rights golden contracts vendor \
   fuzz-contract fuzz-credentials gas-contract lock clean
 
 help:
@@ -96,9 +96,10 @@ bench-index: setup-dev
 bench-soft-binding: setup-dev
 	@$(BIN)/python -m bench.soft_binding $(if $(PHOTOS),--photos $(PHOTOS)) $(BENCH)
 
-## make bench-rights  what rights cost: gas, and the time until a work, a licence and a claim are done
+## make bench-rights  what rights cost: gas, the time until a work, a licence and a claim are done, CPU of a public page
 bench-rights: setup-dev
 	@$(BIN)/python -m bench.works
+	@$(BIN)/python -m bench.rights_page
 
 ## make bench-anchor  how fast are leaves sequenced and anchored, and what does a proof cost?
 bench-anchor: setup-dev

@@ -13,6 +13,7 @@ from capture_api.body import UploadRequest
 from capture_api.buying import buying
 from capture_api.captures import captures
 from capture_api.certificates import certificates
+from capture_api.crawlers import crawlers
 from capture_api.crowd import Crowd, refuse_crowd
 from capture_api.devices import devices
 from capture_api.feed import feed
@@ -47,7 +48,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_watch"] = Watch(services.changes.newest)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    told = feed, subscriptions, shell, buying
+    told = feed, subscriptions, shell, crawlers, buying
     known = captures, uploads, devices, proofs, matches, verify, inspector, log, certificates, public, operations
     for blueprint in (*known, *told):
         app.register_blueprint(blueprint)

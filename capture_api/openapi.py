@@ -12,6 +12,7 @@ from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_devices import DEVICE_CALLS, DEVICE_SCHEMAS, REASONS, SIGNED, STATEMENT
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
+from capture_api.openapi_rights import RIGHTS
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.openapi_uploads import UPLOADS
 from capture_api.openapi_works import WORK_CALLS, WORK_SCHEMAS
@@ -115,10 +116,7 @@ CALLS = (
            "schema": {"type": "integer", "minimum": 0, "maximum": 63}},
           {"name": "place", "in": "path", "required": True, "schema": {"type": "string"},
            "description": "such as 000, x001/234 or 000.p/7"}), key=False),
-    Call("get", "/a/{id}", "The public identifier of a published capture: a page, or JSON when asked for.",
-         {200: ("text/html", {"type": "string"})}, ("not-found", "erased"), (ID,), key=False),
-    Call("get", "/a/{id}/thumbnail", "The thumbnail of a published capture.", {200: ("image/jpeg", BYTES)},
-         ("not-found", "not-there-yet", "erased"), (ID,), key=False),
+    *RIGHTS,
     Call("get", "/verify", "The page that checks a photo, without script.",
          {200: ("text/html", {"type": "string"})}, key=False),
     Call("post", "/verify", "That page's form: what the photo carries, our verdict, and the published photos that it "
@@ -231,7 +229,10 @@ def _operation(call: Call) -> dict[str, Any]:
         "operationId": f"{call.method} {call.path}",
         "parameters": list(call.parameters),
         "responses": {
-            str(status): {"description": "Success", "content": {media_type: {"schema": schema}}}
+            str(status): {
+                "description": "Success",
+                "content": {media_type: {"schema": schema}, **{other: {"schema": BYTES} for other in call.also}},
+            }
             for status, (media_type, schema) in call.answers.items()
         },
         "security": [{"key": []}] if call.key else [],

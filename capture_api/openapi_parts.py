@@ -9,7 +9,10 @@ JSON = "application/json"
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One row of the API: what it answers on success, as a media type and a schema, and the problems it may give."""
+    """One row of the API: what it answers on success, as a media type and a schema, and the problems it may give.
+
+    `also`: other media types of that answer, by Accept.
+    """
 
     method: str
     path: str
@@ -19,6 +22,7 @@ class Call:
     parameters: tuple[dict[str, Any], ...] = ()
     body: dict[str, Any] | None = None
     key: bool = True
+    also: tuple[str, ...] = ()
 
 
 def header(name: str, description: str, pattern: str | None = None) -> dict[str, Any]:

@@ -38,6 +38,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "no-upload": (404, "There is no such upload"),
     "not-there-yet": (404, "This does not exist yet"),
     "wrong-method": (405, "This address does not take that method"),
+    "not-acceptable": (406, "It is not to be had in that form"),
     "erased": (410, "This capture was erased"),
     "conflict": (409, "This contradicts what is already known"),
     "too-many-subscriptions": (409, "There are as many webhooks or browsers as one owner may have"),

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, url_for
 
-from capture_api.captures import blob_answer
 from capture_api.device_words import open_device
+from capture_api.negotiation import about, picture, record_of, small_picture, store, vary, wanted
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
 from capture_api.problems import Problem, gone, problem
@@ -15,31 +15,31 @@ from capture_api.services import services
 from capture_api.words import MEANS
 from pipeline.errors import Erased
 from pipeline.record import Capture, Verdict, encode
-from rights.terms import PRESETS, licence_url
+from rights.dialects import JSON_LD, RSL, alternates, json_ld, open_graph, record_json, rsl, usage_headers
+from rights.offers import in_coins
+from rights.record import AI_WORDS, RightsRecord
 
 public = Blueprint("public", __name__)
 
 # The facts that a stranger may read. Fingerprints can be turned back into a thumbnail, and the statement's salt is the
-# owner's to give away: neither is here. Of the verdict's matches there are those with published captures.
+# owner's to give away: neither is here. (The rights record has the ISCC: 64 bits, from the manifest that is public.)
+# Of the verdict's matches there are those with published captures.
 _OPEN_FACTS = ("asset", "credentials", "inclusion", "anchor")
 
 
 @public.get("/a/<capture_id>")
 def page(capture_id: str) -> Response:
-    """The public identifier of a published capture, as a page or as JSON."""
-    wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    """The public identifier of a published capture, in the dialect that is asked for."""
+    vary()
     try:
         capture = published(capture_id)
     except Problem as why:
-        if wants_json:
+        if wanted("image/jpeg") != "html":
             raise
         return Response(render_template("not_found.html", title=why.title, sentence=why.detail), why.status)
-    view = open_json(capture)
-    if wants_json:
-        answer = Response(json.dumps(view), mimetype="application/json")
-    else:
-        answer = Response(_html(capture, view), mimetype="text/html")
-    answer.headers |= {"Vary": "Accept", "Cache-Control": "no-cache"}
+    record = record_of(capture)
+    answer = _dialect(wanted(record.image.media_type if record.image else "image/jpeg"), capture, record)
+    answer.headers["Cache-Control"] = "no-cache"
     return answer
 
 
@@ -49,7 +49,22 @@ def public_thumbnail(capture_id: str) -> Response:
     capture = published(capture_id)
     if "manifest" not in capture.facts:
         raise problem("not-there-yet", "The thumbnail is not made yet. Ask again soon.")
-    return blob_answer(capture.fact("manifest").thumbnail_sha256, "image/jpeg", public=True)
+    return small_picture(capture, record_of(capture))
+
+
+def _dialect(name: str, capture: Capture, record: RightsRecord) -> Response:
+    if name == "image":
+        return picture(capture, record)
+    if name == "c2pa":
+        return store(capture, record)
+    if name == "jsonld":
+        return about(record, Response(json_ld(record), mimetype=JSON_LD))
+    if name == "rsl":
+        return about(record, Response(rsl(record), mimetype=RSL))
+    view = open_json(capture)
+    if name == "json":
+        return about(record, Response(json.dumps(view | {"record": record_json(record)}), mimetype="application/json"))
+    return about(record, Response(_html(capture, view, record), mimetype="text/html"))
 
 
 @public.get("/openapi.json")
@@ -98,7 +113,7 @@ def open_matches(verdict: Verdict) -> list[dict[str, Any]]:
 
 
 def published(capture_id: str) -> Capture:
-    """A capture that anyone may see. Raises Problem."""
+    """The capture, when strangers may see it; raises Problem, the same for one that is kept private."""
     try:
         capture = services().captures.get(capture_id)
     except LookupError as missing:
@@ -110,16 +125,19 @@ def published(capture_id: str) -> Capture:
     return capture
 
 
-def _html(capture: Capture, view: dict[str, Any]) -> str:
-    rights = capture.request.rights
-    preset = PRESETS.get(rights.licence)
+def _html(capture: Capture, view: dict[str, Any], record: RightsRecord) -> str:
     fingerprint = capture.facts.get("fingerprint")
     has_thumbnail = "manifest" in capture.facts
     return render_template(
         "public.html",
         capture=view,
-        licence_title=preset.title if preset else rights.licence,
-        licence_url=licence_url(rights),
+        record=record,
+        ai=AI_WORDS[record.ai_training],
+        price_words=in_coins(record.licence_on_chain.price) if record.licence_on_chain else None,
+        json_ld=json_ld(record),
+        open_graph=open_graph(record),
+        alternates=alternates(record),
+        usage=usage_headers(record),
         verdict_words=_words(capture.facts.get("verdict")),
         dimensions=encode(fingerprint.dimensions) if fingerprint else None,
         thumbnail_url=url_for("public.public_thumbnail", capture_id=capture.id) if has_thumbnail else None,

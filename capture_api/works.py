@@ -3,6 +3,7 @@
 What takes a transaction is an order: committed at once, carried out by the ledger worker, asked for until it is done.
 """
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -13,16 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from capture_api.auth import caller, needs
 from capture_api.captures import captures, own, wait_s
 from capture_api.json_body import read_json
-from capture_api.problems import problem
+from capture_api.problems import Problem, problem
 from capture_api.render import json_answer
 from capture_api.services import services
 from ledger.asking import Works, WorkState
 from ledger.rights import USES, terms_id
-from pipeline.errors import Rejected, Unavailable
+from pipeline.errors import Conflict, Rejected, Unavailable
 from pipeline.record import Capture, encode
 from pipeline.works import COIN, Terms, asset_id
 from rights.offers import offer_json, offer_of, parse_offer
 from store.orders import Kind, Order
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16 * 1024
 MOST_PARENTS = 16
@@ -207,6 +210,25 @@ def made(capture: Capture) -> tuple[int, WorkState]:
     raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
 
 
+def offered(capture: Capture) -> dict[str, Any] | None:
+    """What the contract offers for a capture, for the public record; None when it is no work, or cannot be asked now.
+
+    Only captures that were made works here are asked about: the others cost the chain nothing.
+    """
+    if not any(order.state == "done" for order in services().orders.of(capture.id, "asset")):
+        return None
+    try:
+        asset, work = made(capture)
+        return quote(asset, work) | {"token": _token(asset)} if work.counts else None
+    except (Problem, Unavailable, Conflict) as unknown:
+        log.warning("the record of %s has no offer: %s", capture.id, unknown)
+        return None
+
+
+def _token(asset: int) -> str:
+    return f"eip155:{works().chain_id}/erc721:{works().contract}/{asset}"  # CAIP-19
+
+
 def works() -> Works:
     """The rights contract. Raises Problem where there is none."""
     if not services().has_rights:
@@ -230,7 +252,7 @@ def quote(asset: int, work: WorkState) -> dict[str, Any]:
 def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
     """A work as its owner sees it."""
     return quote(_asset(capture), work) | {
-        "token": f"eip155:{works().chain_id}/erc721:{works().contract}/{_asset(capture)}",  # CAIP-19
+        "token": _token(_asset(capture)),
         "owner": work.owner,
         "counts": work.counts,
         "awaits_parents": work.awaits_parents,

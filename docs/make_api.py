@@ -27,6 +27,7 @@ def api_text() -> str:
 
 def _row(call: Call) -> str:
     answers = ", ".join(f"{status} `{media_type}`" for status, (media_type, _) in call.answers.items())
+    answers += "".join(f", `{media_type}`" for media_type in call.also)
     return f"| `{call.method.upper()} {call.path}` | {'yes' if call.key else ''} | {call.summary} | {answers} |"
 
 

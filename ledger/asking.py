@@ -14,6 +14,7 @@ from pipeline.works import COIN, Terms
 
 TIMEOUT_S = 5
 MAX_BYTES = 1 << 20
+MOST_TERMS = 10_000  # kept in memory: 500 bytes each
 
 
 def nodes(urls: str) -> Endpoints:
@@ -59,6 +60,7 @@ class Works:
 
     def __init__(self, nodes: Endpoints, contract: str) -> None:
         self._nodes, self.contract = nodes, contract
+        self._terms: dict[bytes, Terms] = {}
 
     @property
     def chain_id(self) -> int:
@@ -83,13 +85,18 @@ class Works:
             raise
 
     def terms(self, terms_id: bytes) -> Terms | None:
-        """What these terms say; None when nobody added them."""
+        """What these terms say; None when nobody added them. Asked once: they never change."""
+        if found := self._terms.get(terms_id):
+            return found
         try:
-            return from_values(self.view("termsById", terms_id)[0])
+            found = from_values(self.view("termsById", terms_id)[0])
         except Conflict as conflict:
             if "UnknownTerms" in str(conflict):
                 return None
             raise
+        if len(self._terms) < MOST_TERMS:
+            self._terms[terms_id] = found
+        return found
 
     def licence(self, licence: int) -> LicenceState:
         """How it stands."""

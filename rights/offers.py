@@ -161,6 +161,12 @@ def from_json(value: Mapping[str, Any]) -> Terms:
     })  # fmt: skip
 
 
+def in_coins(amount: int) -> str:
+    """An amount of a chain's own coin as people write it: every EVM chain's has 18 decimals."""
+    whole, rest = divmod(amount, 10**18)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
+
+
 def _whole(most: int) -> Callable[[str, Any], int]:
     def read(name: str, value: Any) -> int:
         # As text too: fees in the smallest unit are beyond what JavaScript can count.

@@ -248,3 +248,28 @@ def test_free_uses_need_nothing_and_signatures_of_others_help_nobody(service: Ru
     text = message(chain["id"], chain["contract"], asset, "commercial", Held(other, now))
     header = f'holder="{other}"; time={now}; signature="0x{signed(text, bytes([8]) * 32).hex()}"'
     assert service.ask("GET", path, key=None, Capture_Licence=header).status == 402, "its signer has no licence"
+
+
+def test_every_dialect_of_a_work_says_the_same(service: Running) -> None:
+    capture = registered(service, 7070)
+    made(service, capture, {"preset": "ai-training-paid", "fee": "250000000000000000"})
+    work = ask(service, "GET", f"/v1/captures/{capture}/asset").json
+    page = f"{service.base}/a/{capture}"
+
+    def dialect(name: str) -> Answer:
+        return service.ask("GET", f"/a/{capture}?format={name}", key=None)
+
+    told = dialect("json").json["record"]["licence_on_chain"]
+    assert (told["token"], told["price"], told["copy"]) == (work["token"], 250000000000000000, f"{page}/copy")
+    assert told["terms_id"] == work["terms_id"]
+    identifiers = {each["propertyID"]: each["value"] for each in dialect("jsonld").json["identifier"]}
+    assert identifiers["CAIP-19"] == work["token"]
+    html, rsl = dialect("html").body.decode(), dialect("rsl").body.decode()
+    for words in (work["token"], "0.25 of the chain’s coin", f"capture licence buy {page} --use ai-training"):
+        assert words in html
+    assert f"{page}/copy" in rsl
+    headers = dialect("image").headers
+    assert f'<{page}/copy>; rel="payment"' in headers["Link"]
+    assert (headers["Content-Usage"], headers["tdm-reservation"]) == ("train-ai=n", "1")
+    ask(service, "PUT", f"/v1/captures/{capture}/terms", {"terms": {"preset": "cc0"}})
+    assert dialect("json").headers["Content-Usage"] == "train-ai=y", "the owner's newest word"

@@ -1,0 +1,151 @@
+"""One record of what a published photo is and under which terms: every dialect is written from it alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.record import AiTraining, Anchor, Capture, Dimensions, Manifest
+from rights.terms import PRESETS, licence_title, licence_url
+
+THUMBNAIL_SIDE = 512  # pixels: the longer side of what every stranger may see
+ISCC = "io.iscc.v0"
+# Licences under which anybody may pass on copies: only of these does a stranger get the whole photo from its address.
+OPEN_LICENCES = frozenset(name for name, preset in PRESETS.items() if "creativecommons.org" in preset.url)
+AI_WORDS: dict[AiTraining, str] = {
+    "allowed": "Yes, the uploader allows it",
+    "ask": "Only with the uploader’s permission: ask first",
+    "not_allowed": "No",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that strangers may have: its address, media type and pixels after the EXIF turn."""
+
+    url: str
+    media_type: str
+    dimensions: Dimensions
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLicence:
+    """What a contract on a chain offers for the photo. `token`: CAIP-19; `asset`, `terms_id`: hex.
+
+    `price`: of a licence, in the smallest unit of `currency` (a token's address, or None for the chain's coin); 0 when
+    what the terms allow is free. `title`: the terms in plain words; `copy`: where the file is got, for money or free.
+    """
+
+    chain_id: int
+    contract: str
+    local: bool
+    asset: str
+    token: str
+    terms_id: str
+    terms: Mapping[str, Any]
+    title: str
+    price: int
+    currency: str | None
+    copy: str
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRecord:
+    """What anyone may be told about a published photo. All addresses are absolute.
+
+    `sha256`, `media_type` and `size` (bytes) are the upload's. `iscc`: as text, from the manifest that is public; None
+    when there is none. `image`: what the licence lets strangers have, whole or small; `whole_image` says which.
+    `manifest`: where the C2PA manifest store is. `log_index`: the leaf's position in the log. `licence_on_chain`: what
+    a contract offers, when the photo is a work there.
+    """
+
+    id: str
+    title: str
+    page: str
+    registered_at: datetime
+    published: bool
+    sha256: bytes
+    media_type: str
+    size: int
+    licence_title: str
+    licence_url: str
+    acquire_page: str
+    ai_training: AiTraining
+    creator: str | None = None
+    credit: str | None = None
+    copyright_notice: str | None = None
+    iscc: str | None = None
+    thumbnail: Picture | None = None
+    image: Picture | None = None
+    whole_image: bool = False
+    manifest: str | None = None
+    log_index: int | None = None
+    anchor: Anchor | None = None
+    licence_on_chain: ChainLicence | None = None
+
+    def address(self, dialect: str) -> str:
+        """Where this record stands in a dialect, for those who follow links and send no Accept."""
+        return f"{self.page}?format={dialect}"
+
+
+def rights_record(capture: Capture, base: str) -> RightsRecord:
+    """The record of a capture as strangers see it. `base`: the service's address, without a slash at its end."""
+    rights, asset = capture.request.rights, capture.fact("asset")
+    page = f"{base}/a/{quote(capture.id)}"
+    manifest: Manifest | None = capture.facts.get("manifest")
+    inclusion = capture.facts.get("inclusion")
+    thumbnail = _thumbnail(capture, page) if manifest else None
+    whole = _whole(capture, manifest, page) if manifest and rights.licence in OPEN_LICENCES else None
+    return RightsRecord(
+        id=capture.id,
+        title="A photo that was refused" if "rejection" in capture.facts else "A registered photo",
+        page=page,
+        registered_at=capture.created_at,
+        published=capture.request.published,
+        sha256=asset.sha256,
+        media_type=asset.media_type,
+        size=asset.size,
+        licence_title=licence_title(rights),
+        licence_url=licence_url(rights),
+        acquire_page=page,
+        ai_training=rights.ai_training,
+        creator=rights.creator,
+        credit=rights.credit,
+        copyright_notice=rights.copyright_notice,
+        iscc=_iscc(capture) if manifest and manifest.open_store else None,
+        thumbnail=thumbnail,
+        image=whole or thumbnail,
+        whole_image=whole is not None,
+        manifest=f"{page}?format=c2pa" if manifest and manifest.open_store else None,
+        log_index=inclusion.index if inclusion else None,
+        anchor=capture.facts.get("anchor"),
+    )
+
+
+def with_offer(record: RightsRecord, offer: ChainLicence) -> RightsRecord:
+    """The record of a photo that is a work on a chain: its terms there are the owner's newest word on AI, too."""
+    said: dict[str, AiTraining] = {"allowed": "allowed", "paid": "ask", "denied": "not_allowed"}
+    return replace(record, licence_on_chain=offer, ai_training=said[offer.terms["ai_training"]])
+
+
+def _thumbnail(capture: Capture, page: str) -> Picture:
+    whole = capture.fact("fingerprint").dimensions
+    scale = min(1.0, THUMBNAIL_SIDE / max(whole.width, whole.height))
+    small = Dimensions(max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
+    return Picture(f"{page}/thumbnail", "image/jpeg", small)
+
+
+def _whole(capture: Capture, manifest: Manifest, page: str) -> Picture | None:
+    """The signed photo without the place where it was taken, if that could be taken out."""
+    if manifest.location is None or manifest.open_file is None:  # older versions signed without looking for a place
+        return None
+    return Picture(f"{page}?format=image", manifest.signed_media_type, capture.fact("fingerprint").dimensions)
+
+
+def _iscc(capture: Capture) -> str | None:
+    """The code that the public manifest states, as ISO 24138 writes it."""
+    try:
+        return str(capture.fact("fingerprint").value(ISCC))
+    except KeyError:
+        return None
