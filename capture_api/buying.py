@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from capture_api.captures import blob_answer, open_or_refuse
 from capture_api.json_body import read_json
+from capture_api.market import made, quote, works
+from capture_api.orders import order_licence
 from capture_api.problems import problem
 from capture_api.public import published
 from capture_api.services import services
 from capture_api.strangers import limited
-from capture_api.works import ADDRESS, MAX_BODY_BYTES, made, order_licence, quote, works
+from capture_api.works import ADDRESS, MAX_BODY_BYTES
 from ledger.holder import Held, message, recovered
 from ledger.rights import RIGHTS, USES
 from pipeline.record import Capture

@@ -3,9 +3,9 @@
 from flask import Response, after_this_request, request
 
 from capture_api.captures import blob_answer, not_yet, open_or_refuse
+from capture_api.market import offered
 from capture_api.problems import problem
 from capture_api.services import services
-from capture_api.works import offered
 from pipeline.record import Capture
 from rights.dialects import C2PA, JSON_LD, RSL, links, usage_headers
 from rights.offers import PRESETS as OFFERS

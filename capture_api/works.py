@@ -3,34 +3,30 @@
 What takes a transaction is an order: committed at once, carried out by the ledger worker, asked for until it is done.
 """
 
-import logging
-import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from capture_api.auth import caller, needs
-from capture_api.captures import captures, own, wait_s
+from capture_api.captures import captures, own
 from capture_api.json_body import read_json
-from capture_api.problems import Problem, problem
+from capture_api.market import asset_of, known, made, quote, terms_now, token, works
+from capture_api.orders import order_json, order_licence, ordered
+from capture_api.problems import problem
 from capture_api.render import json_answer
 from capture_api.services import services
-from ledger.asking import Works, WorkState
-from ledger.rights import USES, terms_id
-from pipeline.errors import Conflict, Rejected, Unavailable
+from ledger.asking import WorkState
+from ledger.rights import USES
+from pipeline.errors import Rejected
 from pipeline.record import Capture, encode
-from pipeline.works import COIN, Terms, asset_id
+from pipeline.works import COIN, Terms
 from rights.offers import offer_json, offer_of, parse_offer
-from store.orders import Kind, Order
-
-log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16 * 1024
 MOST_PARENTS = 16
 ADDRESS = r"^0x[0-9a-fA-F]{40}$"
-STEP_S = 0.05
 MOST_PAYMENTS = 200
 
 
@@ -91,7 +87,7 @@ def make(capture_id: str) -> Response:
     capture = own(capture_id, owner_only=True)
     _no_rejected(capture)
     stated = read_json(Offer, MAX_BODY_BYTES).terms
-    return _ordered(capture, "asset", {"terms": offer_json(_terms(capture, stated))}, same="work")
+    return ordered(capture, "asset", {"terms": offer_json(_terms(capture, stated))}, same="work")
 
 
 @captures.get("/<capture_id>/asset")
@@ -110,7 +106,7 @@ def offer(capture_id: str) -> Response:
     capture = own(capture_id, owner_only=True)
     made(capture)
     stated = read_json(Offer, MAX_BODY_BYTES).terms
-    return _ordered(capture, "terms", {"terms": offer_json(_terms(capture, stated))})
+    return ordered(capture, "terms", {"terms": offer_json(_terms(capture, stated))})
 
 
 @captures.post("/<capture_id>/derivation")
@@ -120,13 +116,13 @@ def derive(capture_id: str) -> Response:
     capture = own(capture_id, owner_only=True)
     made(capture)
     asked = read_json(Derivation, MAX_BODY_BYTES).parents
-    parents = [(_parent(each.id), int(each.licence or "0", 16)) for each in asked]
+    parents = [(known(each.id), int(each.licence or "0", 16)) for each in asked]
     declared = {each["id"] for each in getattr(capture.request, "parents", ())}
-    named = {parent.id: f"{_asset(parent):#x}" for parent, _ in parents}
+    named = {parent.id: f"{asset_of(parent):#x}" for parent, _ in parents}
     if missing := declared - set(named):
         raise problem("invalid-metadata", f"parents: the statement names {', '.join(sorted(missing))} too. Name them.")
     wanted = [{"asset": named[parent.id], "licence": str(licence)} for parent, licence in parents]
-    return _ordered(capture, "derive", {"parents": wanted, "declared": [named[each] for each in declared]})
+    return ordered(capture, "derive", {"parents": wanted, "declared": [named[each] for each in declared]})
 
 
 @captures.get("/<capture_id>/licences")
@@ -155,7 +151,7 @@ def revenue(capture_id: str) -> Response:
     asset, work = made(capture)
     shares = shares_of(capture, work)
     currencies = {order.asked["currency"] or COIN for order in services().orders.of(capture.id, "claim")}
-    currencies |= {COIN, _terms_now(work).currency}
+    currencies |= {COIN, terms_now(work).currency}
     return json_answer({
         "asset": f"{asset:#x}",
         "currencies": [_revenue(asset, shares, currency) for currency in sorted(currencies)],
@@ -168,12 +164,12 @@ def revenue(capture_id: str) -> Response:
 @needs("capture")
 def claim(capture_id: str) -> Response:
     """Pay what the work earned for a work to whoever owns that one now. Anyone may ask for any work."""
-    capture = _parent(capture_id)
+    capture = known(capture_id)
     made(capture)
     asked = read_json(Claim, MAX_BODY_BYTES)
-    beneficiary = _asset(_parent(asked.beneficiary)) if asked.beneficiary else _asset(capture)
+    beneficiary = asset_of(known(asked.beneficiary)) if asked.beneficiary else asset_of(capture)
     wanted = {"beneficiary": f"{beneficiary:#x}", "currency": (asked.currency or COIN).lower()}
-    return _ordered(capture, "claim", wanted)
+    return ordered(capture, "claim", wanted)
 
 
 @captures.post("/<capture_id>/moves")
@@ -182,7 +178,7 @@ def move(capture_id: str) -> Response:
     """Move the work to an account of the owner's own: from then on that account owns it, and we cannot act for it."""
     capture = own(capture_id, owner_only=True)
     made(capture)
-    return _ordered(capture, "move", {"to": read_json(Move, MAX_BODY_BYTES).to})
+    return ordered(capture, "move", {"to": read_json(Move, MAX_BODY_BYTES).to})
 
 
 @captures.get("/<capture_id>/orders/<order_id>")
@@ -198,85 +194,16 @@ def show_order(capture_id: str, order_id: str) -> Response:
     return json_answer(order_json(order))
 
 
-def made(capture: Capture) -> tuple[int, WorkState]:
-    """The capture's work and how it stands. Raises Problem when there is none."""
-    if "inclusion" in capture.facts and (work := works().work(asset := _asset(capture))):
-        return asset, work
-    wanted = [order.state for order in services().orders.of(capture.id, "asset")]
-    if "done" in wanted:
-        raise Unavailable("the chain, which does not show the work; it is being given its lost blocks again")
-    if "open" in wanted:
-        raise problem("not-there-yet", "It is being made a work on the chain. Ask again soon.")
-    raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
-
-
-def offered(capture: Capture) -> dict[str, Any] | None:
-    """What the contract offers for a capture, for the public record; None when it is no work, or cannot be asked now.
-
-    Only captures that were made works here are asked about: the others cost the chain nothing.
-    """
-    if not any(order.state == "done" for order in services().orders.of(capture.id, "asset")):
-        return None
-    try:
-        asset, work = made(capture)
-        return quote(asset, work) | {"token": _token(asset)} if work.counts else None
-    except (Problem, Unavailable, Conflict) as unknown:
-        log.warning("the record of %s has no offer: %s", capture.id, unknown)
-        return None
-
-
-def _token(asset: int) -> str:
-    return f"eip155:{works().chain_id}/erc721:{works().contract}/{asset}"  # CAIP-19
-
-
-def works() -> Works:
-    """The rights contract. Raises Problem where there is none."""
-    if not services().has_rights:
-        raise problem("no-work", "This service has no rights contract. Its operator can name one: "
-                      "CAPTURE_RIGHTS_CONTRACT.")  # fmt: skip
-    return services().works
-
-
-def quote(asset: int, work: WorkState) -> dict[str, Any]:
-    """What a licence costs now, for a program that buys it by itself."""
-    terms = _terms_now(work)
-    return {
-        "asset": f"{asset:#x}",
-        "terms_id": work.terms_id.hex(),
-        "terms": offer_json(terms),
-        "chain": {"id": works().chain_id, "contract": works().contract, "local": services().engines.chain_is_local},
-        "price": {"amount": str(terms.fee), "currency": None if terms.currency == COIN else terms.currency},
-    }
-
-
 def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
     """A work as its owner sees it."""
-    return quote(_asset(capture), work) | {
-        "token": _token(_asset(capture)),
+    return quote(asset_of(capture), work) | {
+        "token": token(asset_of(capture)),
         "owner": work.owner,
         "counts": work.counts,
         "awaits_parents": work.awaits_parents,
         "is_derivative": any(work.shares_digest),
-        "free_uses": [use for use in USES if works().may(_asset(capture), "0x" + "00" * 19 + "01", use)],
+        "free_uses": [use for use in USES if works().may(asset_of(capture), "0x" + "00" * 19 + "01", use)],
     }
-
-
-def order_licence(capture: Capture, holder: str, owner: str = "") -> Response:
-    """Buy a licence with the embedded chain's play money; again is the same order while the terms stay."""
-    _, work = made(capture)
-    if not services().engines.chain_is_local:
-        raise problem("not-allowed", "Here licences are bought by a transaction of your own: GET .../licences has it.")
-    asked = {"holder": holder, "terms": offer_json(_terms_now(work))}
-    return _ordered(capture, "licence", asked, f"{holder.lower()} {work.terms_id.hex()}", owner)
-
-
-def order_json(order: Order) -> dict[str, Any]:
-    """An order as whoever gave it sees it."""
-    return {
-        "id": order.id, "kind": order.kind, "state": order.state, "created_at": order.created_at,
-        "transactions": list(order.transactions), "result": order.result, "problem": order.problem,
-        "links": {"self": url_for("captures.show_order", capture_id=order.capture_id, order_id=order.id)},
-    }  # fmt: skip
 
 
 def shares_of(capture: Capture, work: WorkState) -> list[int]:
@@ -311,50 +238,11 @@ def _payments(asset: int) -> list[dict[str, Any]] | None:
     ]  # fmt: skip
 
 
-def _ordered(capture: Capture, kind: Kind, asked: dict[str, Any], same: str = "", owner: str = "") -> Response:
-    """Commit the order and answer: 200 when it is done, 202 while it is not, a problem when it was refused."""
-    works()
-    order = services().orders.add(capture.id, owner or caller().owner, kind, asked, same)
-    end = time.monotonic() + wait_s()
-    while order.state == "open" and time.monotonic() < end:
-        time.sleep(STEP_S)
-        order = services().orders.get(order.id)
-    if order.state == "refused":
-        raise problem(
-            "conflict", f"{(order.problem or '')[:1].upper()}{(order.problem or '')[1:]}.", order=order_json(order)
-        )
-    return json_answer(order_json(order), 200 if order.state == "done" else 202)
-
-
 def _terms(capture: Capture, stated: dict[str, Any] | None) -> Terms:
     try:
         return offer_of(capture.request.rights) if stated is None else parse_offer(stated)
     except Rejected as rejected:
         raise problem("invalid-terms", f"{rejected}.") from None
-
-
-def _terms_now(work: WorkState) -> Terms:
-    terms = works().terms(work.terms_id)
-    if terms is None or terms_id(terms) != work.terms_id:
-        raise Unavailable(f"the chain, whose terms are not those that {work.terms_id.hex()} stands for")
-    return terms
-
-
-def _parent(capture_id: str) -> Capture:
-    """A capture that the caller may know of: the caller's own, or a published one."""
-    try:
-        capture = services().captures.get(capture_id)
-    except LookupError:
-        capture = None
-    if capture is None or not (capture.request.published or capture.owner == caller().owner):
-        raise problem("not-found", f"There is no published capture {capture_id[:40]!r}, and none of yours.")
-    return capture
-
-
-def _asset(capture: Capture) -> int:
-    if "inclusion" not in capture.facts:
-        raise problem("not-there-yet", f"{capture.id} has no place in the log yet. Ask again soon.")
-    return asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
 
 
 def _no_rejected(capture: Capture) -> None:

@@ -21,6 +21,10 @@ INCLUDED, FINAL, ERASED = "included", "final", "erased"
 STATUS_OF = {name: status for name, _, status in FACTS} | {
     "rejection": "rejected", INCLUDED: "anchored", FINAL: "anchored", ERASED: "erased",
 }  # fmt: skip
+# What an order at the rights contract brought, when it is done (store/orders.py): no fact of the photo.
+ORDERED = {
+    "asset": "work", "terms": "offer", "derive": "derivation", "licence": "licence", "claim": "claim", "move": "move",
+}  # fmt: skip
 _PLACING_LOCK = 0x706C6163  # "plac"
 
 
@@ -35,7 +39,9 @@ class Change:
 
     @property
     def fact(self) -> str | None:
-        """The name of the fact that this is about; None for an erasure."""
+        """The name of the fact that this is about; None for an erasure and for what became of an order."""
+        if self.name in ORDERED.values():
+            return None
         return {INCLUDED: "anchor", FINAL: "anchor", ERASED: None}.get(self.name, self.name)
 
     @property
@@ -50,7 +56,7 @@ def type_of(name: str) -> str:
 
 
 STATUS_OF_TYPE = {type_of(name): status for name, status in STATUS_OF.items()}  # what has none changes none
-EVENT_TYPES = tuple(dict.fromkeys(type_of(name) for name in (*FACT_TYPES, FINAL, ERASED)))
+EVENT_TYPES = tuple(dict.fromkeys(type_of(name) for name in (*FACT_TYPES, FINAL, ERASED, *ORDERED.values())))
 
 
 class Changes:

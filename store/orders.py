@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
+from store.changes import ORDERED, note_changes
 from store.database import Database, now_text
-from store.schema import orders, relayed
+from store.schema import captures, changes, orders, relayed
 
 Kind = Literal["asset", "terms", "derive", "licence", "claim", "move"]
 State = Literal["open", "done", "refused"]
@@ -126,8 +127,16 @@ class Orders:
         self._change(order, raw=None, result=json.dumps({**(order.result or {}), **found}))
 
     def done(self, order: Order, result: Mapping[str, Any]) -> None:
-        """The chain shows what was wanted."""
-        self._change(order, state="done", raw=None, problem=None, result=json.dumps({**(order.result or {}), **result}))
+        """The chain shows what was wanted; whoever follows the capture is told, once."""
+        brought = json.dumps({**(order.result or {}), **result})
+        mine = captures.c.id == order.capture_id
+        with self._database.write() as connection:
+            values = {"state": "done", "raw": None, "problem": None, "result": brought}
+            connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+            told = sa.select(changes.c.number).where(changes.c.capture_id == order.capture_id)
+            again = order.kind == "asset" and connection.execute(told.where(changes.c.name == "work")).first()
+            if not again:
+                note_changes(connection, ORDERED[order.kind], now_text(), mine)
 
     def refused(self, order: Order, problem: str) -> None:
         """It cannot be; the same may be wanted again."""

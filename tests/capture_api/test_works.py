@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,22 @@ def test_every_dialect_of_a_work_says_the_same(service: Running) -> None:
     assert (headers["Content-Usage"], headers["tdm-reservation"]) == ("train-ai=n", "1")
     ask(service, "PUT", f"/v1/captures/{capture}/terms", {"terms": {"preset": "cc0"}})
     assert dialect("json").headers["Content-Usage"] == "train-ai=y", "the owner's newest word"
+
+
+def test_whoever_follows_is_told_of_licences_and_money(service: Running) -> None:
+    capture = registered(service, 7080)
+    before = service.ask("GET", "/v1/captures?limit=500").json["cursor"]
+    made(service, capture, {"preset": "commercial", "fee": "5"})
+    ask(service, "POST", f"/v1/captures/{capture}/licences", {"holder": STRANGER})
+    ask(service, "POST", f"/v1/captures/{capture}/claims")
+    changed = service.ask("GET", f"/v1/captures?since={before}").json["captures"]
+    assert capture in [each["id"] for each in changed]
+    request = urllib.request.Request(f"{service.base}/v1/events", headers={
+        "Authorization": f"Bearer {service.key}", "Last-Event-ID": before})  # fmt: skip
+    told: list[str] = []
+    with urllib.request.urlopen(request, timeout=20) as stream:
+        while len(told) < 3:
+            line = stream.readline().decode()
+            if line.startswith("data:") and json.loads(line[5:]).get("id") == capture and "at" in json.loads(line[5:]):
+                told.append(json.loads(line[5:])["name"])
+    assert told == ["work", "licence", "claim"]

@@ -1,0 +1,94 @@
+"""Photos as works: how they stand on the chain now, and what the contract offers for them."""
+
+import logging
+from typing import Any
+
+from capture_api.auth import caller
+from capture_api.problems import Problem, problem
+from capture_api.services import services
+from ledger.asking import Works, WorkState
+from ledger.rights import terms_id
+from pipeline.errors import Conflict, Unavailable
+from pipeline.record import Capture
+from pipeline.works import COIN, Terms, asset_id
+from rights.offers import offer_json
+
+log = logging.getLogger(__name__)
+
+
+def made(capture: Capture) -> tuple[int, WorkState]:
+    """The capture's work and how it stands. Raises Problem when there is none."""
+    if "inclusion" in capture.facts and (work := works().work(asset := asset_of(capture))):
+        return asset, work
+    wanted = [order.state for order in services().orders.of(capture.id, "asset")]
+    if "done" in wanted:
+        raise Unavailable("the chain, which does not show the work; it is being given its lost blocks again")
+    if "open" in wanted:
+        raise problem("not-there-yet", "It is being made a work on the chain. Ask again soon.")
+    raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
+
+
+def offered(capture: Capture) -> dict[str, Any] | None:
+    """What the contract offers for a capture, for the public record; None when it is no work, or cannot be asked now.
+
+    Only captures that were made works here are asked about: the others cost the chain nothing.
+    """
+    if not any(order.state == "done" for order in services().orders.of(capture.id, "asset")):
+        return None
+    try:
+        asset, work = made(capture)
+        return quote(asset, work) | {"token": token(asset)} if work.counts else None
+    except (Problem, Unavailable, Conflict) as unknown:
+        log.warning("the record of %s has no offer: %s", capture.id, unknown)
+        return None
+
+
+def token(asset: int) -> str:
+    """The work's name among all chains' tokens."""
+    return f"eip155:{works().chain_id}/erc721:{works().contract}/{asset}"  # CAIP-19
+
+
+def works() -> Works:
+    """The rights contract. Raises Problem where there is none."""
+    if not services().has_rights:
+        raise problem("no-work", "This service has no rights contract. Its operator can name one: "
+                      "CAPTURE_RIGHTS_CONTRACT.")  # fmt: skip
+    return services().works
+
+
+def quote(asset: int, work: WorkState) -> dict[str, Any]:
+    """What a licence costs now, for a program that buys it by itself."""
+    terms = terms_now(work)
+    return {
+        "asset": f"{asset:#x}",
+        "terms_id": work.terms_id.hex(),
+        "terms": offer_json(terms),
+        "chain": {"id": works().chain_id, "contract": works().contract, "local": services().engines.chain_is_local},
+        "price": {"amount": str(terms.fee), "currency": None if terms.currency == COIN else terms.currency},
+    }
+
+
+def terms_now(work: WorkState) -> Terms:
+    """The terms that it is offered under. Raises Unavailable for a node that says something else than their id."""
+    terms = works().terms(work.terms_id)
+    if terms is None or terms_id(terms) != work.terms_id:
+        raise Unavailable(f"the chain, whose terms are not those that {work.terms_id.hex()} stands for")
+    return terms
+
+
+def asset_of(capture: Capture) -> int:
+    """The id of the capture's work, made or not. Raises Problem while it has no place in the log."""
+    if "inclusion" not in capture.facts:
+        raise problem("not-there-yet", f"{capture.id} has no place in the log yet. Ask again soon.")
+    return asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
+
+
+def known(capture_id: str) -> Capture:
+    """A capture that the caller may know of: the caller's own, or a published one."""
+    try:
+        capture = services().captures.get(capture_id)
+    except LookupError:
+        capture = None
+    if capture is None or not (capture.request.published or capture.owner == caller().owner):
+        raise problem("not-found", f"There is no published capture {capture_id[:40]!r}, and none of yours.")
+    return capture
