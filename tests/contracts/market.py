@@ -173,7 +173,7 @@ class Market:
 
     def mined(self, transaction: Any) -> Any:
         """The receipt of what was not refused."""
-        receipt = self.web3.eth.wait_for_transaction_receipt(transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(transaction, poll_latency=0.005)
         assert receipt["status"] == 1, "refused"
         return receipt
 
