@@ -104,7 +104,7 @@ def append(upload: PartialUpload, offset: int, checksum: tuple[str, bytes] | Non
     if offset + (request.content_length or 0) > most:
         raise _too_long(upload)
     try:
-        with uploading(caller()), store().writer(upload) as writer:
+        with uploading(caller()), store().writer(upload, at_once=checksum is not None) as writer:
             if writer.offset != offset:  # another was quicker
                 raise mismatch(writer.offset, offset)
             digest = HASHES[checksum[0]]() if checksum else None

@@ -102,10 +102,13 @@ class UploadStore:
         return changed
 
     @contextmanager
-    def writer(self, upload: PartialUpload) -> Iterator["Writer"]:
-        """Write to it from its offset on; whoever wrote before is overtaken. What was written is kept at the end."""
+    def writer(self, upload: PartialUpload, at_once: bool = False) -> Iterator["Writer"]:
+        """Write to it from its offset on; whoever wrote before is overtaken. What was written is kept at the end.
+
+        `at_once`: all of it or nothing, so that `forget` can let go of everything; else from time to time as well.
+        """
         with _on_disk(), self._path(upload.id).open("r+b") as file:
-            writer = Writer(self._database, upload.id, file.fileno())
+            writer = Writer(self._database, upload.id, file.fileno(), at_once)
             try:
                 yield writer
             finally:
@@ -183,8 +186,8 @@ class UploadStore:
 class Writer:
     """Appends to one upload. `offset`: where the next byte goes; what is before it is written, not yet durable."""
 
-    def __init__(self, database: Database, upload_id: str, file: int) -> None:
-        self._database, self._id, self._file = database, upload_id, file
+    def __init__(self, database: Database, upload_id: str, file: int, at_once: bool = False) -> None:
+        self._database, self._id, self._file, self._at_once = database, upload_id, file, at_once
         self._token = secrets.token_hex(8)
         mine = uploads.c.id == upload_id
         with self._lock():
@@ -203,7 +206,8 @@ class Writer:
                 written = os.pwrite(self._file, view, self.offset)
                 self.offset += written
                 view = view[written:]
-        if self.offset - self._committed >= SYNC_BYTES or time.monotonic() - self._at > SYNC_S:
+        late = self.offset - self._committed >= SYNC_BYTES or time.monotonic() - self._at > SYNC_S
+        if late and not self._at_once:
             self.commit()
 
     def forget(self) -> None:
