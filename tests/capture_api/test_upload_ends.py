@@ -1,9 +1,16 @@
 """Where uploads in pieces end: what was refused is not kept, and no part of a photo passes for the whole."""
 
 import base64
+import hashlib
+import json
 import os
+import socket
+import time
 
-from tests.capture_api.test_uploads import PIECE, begun, large, original, tus
+import pytest
+
+from tests.capture_api.test_uploads import PIECE, begun, done_header, draft, large, original, tus
+from tests.photos import jpeg
 from tests.service import Running
 
 WRONG = "sha256 " + base64.b64encode(bytes(32)).decode()
@@ -17,4 +24,46 @@ def test_of_a_large_piece_with_a_wrong_checksum_nothing_is_kept(service: Running
     assert tus(service, "PATCH", location, os.urandom(3_000_000), Upload_Checksum=WRONG, **piece).status == 460
     assert tus(service, "HEAD", location).headers["Upload-Offset"] == "9000"
     done = tus(service, "PATCH", location, photo[9000:], **piece)
+    assert original(service, done.headers["Content-Location"]) == photo
+
+
+def known(service: Running, photo: bytes) -> str:
+    asked = json.dumps({"sha256": [hashlib.sha256(photo).hexdigest()]}).encode()
+    answer = service.ask("POST", "/v1/captures/check", asked, Content_Type="application/json")
+    return str(answer.json["results"][0]["state"])
+
+
+def cut_off(service: Running, method: str, path: str, version: int, piece: bytes, **headers: str) -> None:
+    """Send the last bytes without saying how many they are, and lose the connection before their end."""
+    said = {"Upload-Draft-Interop-Version": str(version), "Transfer-Encoding": "chunked"} | done_header(version, True)
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in (said | headers).items()]
+    head = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {service.key}", *lines, "", ""]
+    with socket.create_connection(("127.0.0.1", service.port)) as dying:
+        dying.sendall("\r\n".join(head).encode() + b"%x\r\n%b\r\n" % (len(piece), piece))
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("version", [3, 5, 6, 8])
+def test_half_a_photo_whose_length_was_not_told_is_none(service: Running, version: int) -> None:
+    photo = large(8610 + version, 200_000)
+    cut_off(service, "POST", "/v1/captures", version, photo[:100_000], Content_Type="image/jpeg")
+    first = draft(service, version, "POST", "/v1/captures", photo[:50_000], **done_header(version, False))
+    piece = {"Upload_Offset": "50000", "Content_Type": "application/partial-upload"}
+    cut_off(service, "PATCH", first.headers["Location"], version, photo[50_000:100_000], **piece)
+    time.sleep(1)
+    assert known(service, photo[:100_000]) == "unknown"
+    done = draft(
+        service, version, "PATCH", first.headers["Location"], photo[50_000:], **piece, **done_header(version, True)
+    )
+    assert original(service, done.headers["Content-Location"]) == photo
+
+
+def test_a_photo_whose_length_is_never_told_ends_with_an_empty_piece(service: Running) -> None:
+    photo = jpeg(8620)
+    refused = draft(service, 8, "POST", "/v1/captures", iter([photo]), Upload_Complete="?1")  # type: ignore[arg-type]
+    assert (refused.status, refused.json["type"]) == (411, "/docs#problem-no-length")
+    first = draft(service, 8, "POST", "/v1/captures", iter([photo]), Upload_Complete="?0")  # type: ignore[arg-type]
+    assert (first.status, first.headers["Upload-Offset"]) == (201, str(len(photo)))
+    last = {"Upload_Offset": str(len(photo)), "Upload_Complete": "?1", "Content_Type": "application/partial-upload"}
+    done = draft(service, 8, "PATCH", first.headers["Location"], b"", **last)
     assert original(service, done.headers["Content-Location"]) == photo
