@@ -120,7 +120,10 @@ class UploadStore:
         """The upload as it stands, and its file to read, while nobody else finishes or writes it."""
         with _on_disk(), self._path(upload.id).open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield self.get(upload.id, upload.owner), self._path(upload.id)
+            now = self.get(upload.id, upload.owner)
+            if not now.capture_id:
+                file.truncate(now.offset)  # what is beyond it was refused, or never acknowledged
+            yield now, self._path(upload.id)
 
     def became(self, upload: PartialUpload, capture_id: str) -> None:
         """Note the capture, and let go of the bytes: they are in the blob store now."""
@@ -135,8 +138,10 @@ class UploadStore:
         with self.writer(upload) as writer:
             for part in parts:
                 with _on_disk(), self._path(part.id).open("rb") as source:
-                    while chunk := source.read(CHUNK_BYTES):
+                    left = part.offset
+                    while chunk := source.read(min(CHUNK_BYTES, left)):
                         writer.append(chunk)
+                        left -= len(chunk)
         return self.get(upload.id, upload.owner)
 
     def remove(self, upload_id: str) -> None:

@@ -67,3 +67,18 @@ def test_a_photo_whose_length_is_never_told_ends_with_an_empty_piece(service: Ru
     last = {"Upload_Offset": str(len(photo)), "Upload_Complete": "?1", "Content_Type": "application/partial-upload"}
     done = draft(service, 8, "PATCH", first.headers["Location"], b"", **last)
     assert original(service, done.headers["Content-Location"]) == photo
+
+
+@pytest.mark.parametrize("partial", [False, True], ids=["alone", "joined"])
+def test_what_was_refused_is_not_in_the_photo(service: Running, partial: bool) -> None:
+    photo = large(8630 + partial, 100_000)
+    kind = {"Upload_Concat": "partial"} if partial else {}
+    first = tus(service, "POST", "/v1/uploads", photo, Upload_Defer_Length="1", Content_Type=PIECE, **kind)
+    location, piece = first.headers["Location"], {"Upload_Offset": "100000", "Content_Type": PIECE}
+    assert tus(service, "PATCH", location, bytes(5000), Upload_Checksum=WRONG, **piece).status == 460
+    # The length is told by a request that brings too much: that is refused, the length stands.
+    assert tus(service, "PATCH", location, b"more", Upload_Length="100000", **piece).status == 400
+    done = tus(service, "HEAD", location)
+    if partial:
+        done = tus(service, "POST", "/v1/uploads", b"", Upload_Concat=f"final;{location}")
+    assert original(service, done.headers["Content-Location"]) == photo
