@@ -45,6 +45,7 @@ def create() -> Response:
 def show(upload: PartialUpload) -> Response:
     """How much of it is here, and whether that is all."""
     version = _version()
+    _check_kind(upload)
     answer = Response(status=204)
     answer.headers["Cache-Control"] = "no-store"
     if upload.whole:
@@ -57,6 +58,7 @@ def show(upload: PartialUpload) -> Response:
 def go_on(upload: PartialUpload) -> Response:
     """Add bytes at the offset; when the request says that these are the last, it is a capture."""
     version, complete = _version(), _complete()
+    _check_kind(upload)
     if version >= 6 and request.mimetype != PIECE:
         raise problem("wrong-media-type", f"Send the piece with Content-Type: {PIECE}.")
     offset = request.headers.get("Upload-Offset", "")
@@ -87,6 +89,12 @@ def _with_length(upload: PartialUpload, length: int) -> PartialUpload:
     if upload.length not in (None, length):
         raise problem("wrong-length", f"The upload has {upload.length} bytes, and this says {length}. Begin it anew.")
     return store().set_length(upload, length) if upload.length is None else mine(upload.id)
+
+
+def _check_kind(upload: PartialUpload) -> None:
+    """Refuse a part of a photo, which this dialect does not know: it would become a capture of its own."""
+    if upload.partial:
+        raise problem("malformed-request", "This upload was begun as a part of one: go on with it by tus.")
 
 
 def _check_end(complete: bool, length: int | None) -> None:

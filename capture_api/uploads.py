@@ -148,7 +148,11 @@ def _join(places: list[str]) -> Response:
         raise problem("malformed-request", "Only partial uploads that are complete can be joined.")
     length = sum(part.length or 0 for part in parts)
     upload = begin(length, _wishes())
-    upload = store().join(upload, parts)
+    try:
+        upload = store().join(upload, parts)
+    except LookupError:  # one was removed meanwhile
+        store().remove(upload.id)
+        raise problem("no-upload", "A part's bytes are here no longer: begin it anew.") from None
     answer = answer_finished(upload)
     for part in parts:
         store().remove(part.id)

@@ -134,7 +134,7 @@ class UploadStore:
             os.truncate(self._path(upload.id), 0)
 
     def join(self, upload: PartialUpload, parts: Sequence[PartialUpload]) -> PartialUpload:
-        """Fill the upload with the bytes of these, in this order."""
+        """Fill the upload with the bytes of these, in this order. Raises LookupError when some are gone."""
         with self.writer(upload) as writer:
             for part in parts:
                 with _on_disk(), self._path(part.id).open("rb") as source:
@@ -142,6 +142,8 @@ class UploadStore:
                     while chunk := source.read(min(CHUNK_BYTES, left)):
                         writer.append(chunk)
                         left -= len(chunk)
+                if left:
+                    raise LookupError("a part's bytes are gone")
         return self.get(upload.id, upload.owner)
 
     def remove(self, upload_id: str) -> None:

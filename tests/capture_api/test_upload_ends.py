@@ -82,3 +82,32 @@ def test_what_was_refused_is_not_in_the_photo(service: Running, partial: bool) -
     if partial:
         done = tus(service, "POST", "/v1/uploads", b"", Upload_Concat=f"final;{location}")
     assert original(service, done.headers["Content-Location"]) == photo
+
+
+def test_a_part_becomes_no_capture_in_the_other_dialect(service: Running) -> None:
+    photo = jpeg(8640)
+    parts = [begun(service, len(half), Upload_Concat="partial") for half in (photo[:2000], photo[2000:])]
+    for location, half in zip(parts, (photo[:2000], photo[2000:]), strict=True):
+        assert tus(service, "PATCH", location, half, Upload_Offset="0", Content_Type=PIECE).status == 204
+    last = {"Upload_Offset": "2000", "Upload_Complete": "?1", "Content_Type": "application/partial-upload"}
+    assert draft(service, 8, "HEAD", parts[0]).status == 400
+    assert draft(service, 8, "PATCH", parts[0], b"", **last).status == 400
+    assert known(service, photo[:2000]) == "unknown"
+    done = tus(service, "POST", "/v1/uploads", b"", Upload_Concat=f"final;{parts[0]} {parts[1]}")
+    assert original(service, done.headers["Content-Location"]) == photo
+
+
+def test_parts_of_which_bytes_are_gone_are_not_joined(service: Running) -> None:
+    photo = jpeg(8641)
+    parts = [begun(service, len(photo), Upload_Concat="partial") for _ in range(2)]
+    for location in parts:
+        assert tus(service, "PATCH", location, photo, Upload_Offset="0", Content_Type=PIECE).status == 204
+    kept = len(list((service.home / "uploads").iterdir()))
+    os.truncate(service.home / "uploads" / parts[0].rpartition("/")[2], 0)
+    joined = tus(service, "POST", "/v1/uploads", b"", Upload_Concat=f"final;{parts[0]} {parts[1]}")
+    assert (joined.status, joined.json["type"]) == (404, "/docs#problem-no-upload")
+    (service.home / "uploads" / parts[0].rpartition("/")[2]).unlink()
+    joined = tus(service, "POST", "/v1/uploads", b"", Upload_Concat=f"final;{parts[1]} {parts[0]}")
+    assert (joined.status, joined.json["type"]) == (404, "/docs#problem-no-upload")
+    assert known(service, photo) == "unknown"
+    assert len(list((service.home / "uploads").iterdir())) == kept - 1
