@@ -7,7 +7,7 @@ WSGI: a client that waits for it sends its photo whole; one that begins with `Up
 
 from flask import Response, request, url_for
 
-from capture_api.body import ascii_metadata, stated_sha256
+from capture_api.body import ascii_metadata, idempotency_key, stated_sha256
 from capture_api.problems import problem
 from capture_api.receiving import (
     Wishes,
@@ -37,7 +37,7 @@ def create() -> Response:
     version, complete = _version(), _complete()
     length = _stated_length(complete)
     _check_end(complete, length)
-    wishes = Wishes(ascii_metadata(), stated_sha256(), request.headers.get("Idempotency-Key"))
+    wishes = Wishes(ascii_metadata(), stated_sha256(), idempotency_key(request.headers.get("Idempotency-Key")))
     upload = begin(length, wishes)
     return _append(upload, 0, complete, version, created=True)
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.capture_api.test_uploads import PIECE, begun, done_header, draft, large, original, tus
+from tests.capture_api.test_uploads import PIECE, begun, done_header, draft, large, original, said, tus
 from tests.photos import jpeg
 from tests.service import Running
 
@@ -111,3 +111,24 @@ def test_parts_of_which_bytes_are_gone_are_not_joined(service: Running) -> None:
     assert (joined.status, joined.json["type"]) == (404, "/docs#problem-no-upload")
     assert known(service, photo) == "unknown"
     assert len(list((service.home / "uploads").iterdir())) == kept - 1
+
+
+def test_an_idempotency_key_is_the_same_by_every_door(service: Running) -> None:
+    photo, other = jpeg(8650), jpeg(8651)
+    first = service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg", Idempotency_Key="by every door")
+    quoted = '"by every door"'
+    asked = {"Upload_Complete": "?1", "Idempotency_Key": quoted}
+    assert draft(service, 8, "POST", "/v1/captures", other, **asked).status == 422
+    location = begun(service, len(other), Upload_Metadata=said(**{"idempotency-key": quoted}))
+    assert tus(service, "PATCH", location, other, Upload_Offset="0", Content_Type=PIECE).status == 422
+    assert draft(service, 8, "POST", "/v1/captures", photo, **asked).json["id"] == first.json["id"]
+
+
+def test_an_idempotency_key_that_cannot_be_is_refused_before_bytes_come(service: Running) -> None:
+    long = {"Upload_Complete": "?0", "Idempotency_Key": "x" * 256}
+    answer = draft(service, 8, "POST", "/v1/captures", b"x", **long)
+    assert (answer.status, answer.json["type"]) == (400, "/docs#problem-malformed-request")
+    for key in ("x" * 256, "\0", "é"):
+        metadata = said(**{"idempotency-key": key})
+        answer = tus(service, "POST", "/v1/uploads", b"", Upload_Length="9", Upload_Metadata=metadata)
+        assert (answer.status, answer.json["type"]) == (400, "/docs#problem-malformed-request")
