@@ -200,7 +200,10 @@ class Writer:
         with self._lock():
             with database.write() as connection:
                 connection.execute(uploads.update().where(mine).values(writer=self._token))
-                self.offset = int(connection.execute(sa.select(uploads.c.offset).where(mine)).scalar_one())
+                offset = connection.execute(sa.select(uploads.c.offset).where(mine)).scalar()
+                if offset is None:
+                    raise LookupError(f"no upload {upload_id}")
+                self.offset = int(offset)
             os.ftruncate(file, self.offset)
         self._committed, self._at = self.offset, time.monotonic()
 

@@ -1,11 +1,13 @@
 """Where uploads in pieces end: what was refused is not kept, and no part of a photo passes for the whole."""
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -132,3 +134,14 @@ def test_an_idempotency_key_that_cannot_be_is_refused_before_bytes_come(service:
         metadata = said(**{"idempotency-key": key})
         answer = tus(service, "POST", "/v1/uploads", b"", Upload_Length="9", Upload_Metadata=metadata)
         assert (answer.status, answer.json["type"]) == (400, "/docs#problem-malformed-request")
+
+
+def test_one_that_waits_to_write_is_told_that_the_upload_was_removed(service: Running) -> None:
+    location = begun(service, 1000)
+    with (service.home / "uploads" / location.rpartition("/")[2]).open("r+b") as file, ThreadPoolExecutor() as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as another writer holds it while the disk is slow
+        waits = pool.submit(tus, service, "PATCH", location, b"x", Upload_Offset="0", Content_Type=PIECE)
+        time.sleep(0.5)
+        assert tus(service, "DELETE", location).status == 204
+        fcntl.flock(file, fcntl.LOCK_UN)
+        assert (waits.result().status, waits.result().json["type"]) == (404, "/docs#problem-no-upload")
