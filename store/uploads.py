@@ -15,8 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pipeline.errors import Conflict, Unavailable
 from store.blobs import CHUNK_BYTES
@@ -24,8 +26,14 @@ from store.database import Database, as_moment, as_text
 from store.schema import uploads
 
 KEPT = timedelta(hours=24)  # after the last byte that came
+MAX_OPEN = 100  # uploads of one owner that are begun and not complete
 SYNC_BYTES = 1 << 20  # so much may be sent again after a crash: 1 % of 100 MB
 SYNC_S = 4.0  # or so much time's bytes: 200 phones at 64 KB/s cost 50 commits a second
+_BEGIN_LOCK = 0x75706C64  # "upld"
+
+
+class TooManyOpen(Exception):
+    """The owner has begun as many uploads as one may."""
 
 
 class Overtaken(Conflict):
@@ -61,16 +69,25 @@ class UploadStore:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
 
-    def create(self, owner: str, length: int | None, metadata: str, partial: bool = False) -> PartialUpload:
-        """A new upload without a byte."""
+    def create(
+        self, owner: str, length: int | None, metadata: str, partial: bool = False, most: int = MAX_OPEN
+    ) -> PartialUpload:
+        """A new upload without a byte. Raises TooManyOpen when the owner has `most` that are not complete."""
         upload_id = b32encode(secrets.token_bytes(20)).decode().lower()
         values = {"id": upload_id, "owner": owner, "length": length, "offset": 0, "metadata": metadata}
         with _on_disk():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path(upload_id).touch(mode=0o600)
             _sync(self._folder)
-        with self._database.write() as connection:
-            connection.execute(uploads.insert().values(partial=partial, expires_at=_later(), **values))
+        try:
+            with self._database.write() as connection:
+                _begin_one_by_one(connection)
+                if connection.execute(_open_count(owner)).scalar_one() >= most:
+                    raise TooManyOpen(f"{most} uploads are begun and not complete")
+                connection.execute(uploads.insert().values(partial=partial, expires_at=_later(), **values))
+        except TooManyOpen:
+            self._path(upload_id).unlink(missing_ok=True)
+            raise
         return self.get(upload_id, owner)
 
     def get(self, upload_id: str, owner: str) -> PartialUpload:
@@ -155,13 +172,8 @@ class UploadStore:
 
     def open_count(self, owner: str) -> int:
         """How many uploads of this owner are not complete."""
-        mine = (
-            uploads.c.owner == owner,
-            uploads.c.capture_id.is_(None),
-            uploads.c.expires_at >= as_text(datetime.now(UTC)),
-        )
         with self._database.read() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(uploads).where(*mine)).scalar_one())
+            return int(connection.execute(_open_count(owner)).scalar_one())
 
     def remove_expired(self, limit: int = 1000) -> int:
         """Remove what is too old, and files that no row knows; how many."""
@@ -247,6 +259,17 @@ class Writer:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _open_count(owner: str) -> sa.Select[Any]:
+    late = uploads.c.expires_at < as_text(datetime.now(UTC))
+    return sa.select(sa.func.count()).where(uploads.c.owner == owner, uploads.c.capture_id.is_(None), ~late)
+
+
+def _begin_one_by_one(connection: Connection) -> None:
+    """Until this transaction ends, no other upload begins: two would each be the last. SQLite has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_BEGIN_LOCK)))
 
 
 def _later() -> str:

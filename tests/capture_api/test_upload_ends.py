@@ -145,3 +145,18 @@ def test_one_that_waits_to_write_is_told_that_the_upload_was_removed(service: Ru
         assert tus(service, "DELETE", location).status == 204
         fcntl.flock(file, fcntl.LOCK_UN)
         assert (waits.result().status, waits.result().json["type"]) == (404, "/docs#problem-no-upload")
+
+
+def test_no_more_uploads_than_one_may_begin_however_many_at_once(service: Running) -> None:
+    made = service.command("keys", "add", "eager", "--scope", "capture")
+    key = next(word for word in made.stdout.split() if word.startswith("cap"))
+
+    def begin(_: int) -> int:
+        return tus(service, "POST", "/v1/uploads", b"", key=key, Upload_Length="9").status
+
+    begun(service, 9)  # another owner's, which does not count
+    files = len(list((service.home / "uploads").iterdir()))
+    with ThreadPoolExecutor(64) as pool:
+        statuses = list(pool.map(begin, range(200)))
+    assert (statuses.count(201), statuses.count(429)) == (100, 100)
+    assert len(list((service.home / "uploads").iterdir())) == files + 100
