@@ -214,6 +214,15 @@ def _sha256_in(header: str, name: str) -> bytes:
         return b""
 
 
+def idempotency_key(key: str | None) -> str | None:
+    """The key as it is kept, whatever door it came by. Raises Problem for what cannot be one."""
+    if key and len(key) > 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]  # the draft writes it as a structured field, most clients as it is: both are the same key
+    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise problem("malformed-request", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
+    return key
+
+
 def request_digest(sha256: bytes, metadata: Metadata) -> bytes:
     """What an Idempotency-Key stands for: these bytes with this metadata."""
     # Without the hold, which is no part of what will stand.

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from capture_api import resumable
 from capture_api.auth import caller, may_see, needs
-from capture_api.body import open_incoming, take_upload
+from capture_api.body import idempotency_key, open_incoming, take_upload
 from capture_api.problems import gone, problem
 from capture_api.quotas import admit, uploading
 from capture_api.registration import answer_registered, register_upload
@@ -28,11 +28,11 @@ def register() -> Response:
     """Register a photo, or begin to, in the IETF's dialect of resumable uploads."""
     if resumable.is_spoken():
         return resumable.create()
-    patience_s, idempotency_key = wait_s(), _idempotency_key()
+    patience_s, wanted_key = wait_s(), idempotency_key(request.headers.get("Idempotency-Key"))
     admit(caller(), request.content_length)
-    with uploading(caller(), idempotency_key), open_incoming(services().blobs) as incoming:
+    with uploading(caller(), wanted_key), open_incoming(services().blobs) as incoming:
         device = vouched()
-        registered = register_upload(take_upload(incoming), idempotency_key, device)
+        registered = register_upload(take_upload(incoming), wanted_key, device)
     if patience_s:
         registered = replace(registered, capture=_wait(registered.capture, patience_s))
     return answer_registered(registered)
@@ -146,12 +146,3 @@ def wait_s() -> int:
     """How long the client wants to wait for an answer that is complete (RFC 7240)."""
     match = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", request.headers.get("Prefer", ""))
     return min(int(match.group(1)), MAX_WAIT_S) if match else 0
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key and len(key) > 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]  # the draft writes it as a structured field, most clients as it is: both are the same key
-    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-        raise problem("malformed-request", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
-    return key

@@ -8,8 +8,8 @@ _NOTHING = ("text/html", BYTES)
 _TUS = header("Tus-Resumable", "1.0.0, when tus is spoken")
 _DRAFT = header("Upload-Draft-Interop-Version", "3, 5, 6 or 8, when the IETF's draft is spoken")
 _OWN = ("no-key", "not-allowed", "wrong-version")
-_BYTES = ("malformed-request", "wrong-offset", "wrong-length", "completed-upload", "upload-busy", "checksum-mismatch",
-          "too-large", "wrong-media-type", "unavailable", "no-upload")  # fmt: skip
+_BYTES = ("malformed-request", "wrong-offset", "wrong-length", "no-length", "completed-upload", "upload-busy",
+          "checksum-mismatch", "too-large", "wrong-media-type", "unavailable", "no-upload")  # fmt: skip
 _BECOMES = ("wrong-digest", "empty-upload", "invalid-metadata", "rejected", "conflict", "erased", "signature-refused")
 _MADE = {201: (JSON, ref("Capture")), 202: (JSON, ref("Capture")), 200: (JSON, ref("Capture"))}
 _PIECE = {

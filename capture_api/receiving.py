@@ -22,9 +22,8 @@ from pipeline.device import Device
 from pipeline.record import decode, encode
 from settings import MAX_UPLOAD_BYTES
 from store.blobs import CHUNK_BYTES, Incoming
-from store.uploads import Overtaken, PartialUpload, UploadStore
+from store.uploads import MAX_OPEN, Overtaken, PartialUpload, TooManyOpen, UploadStore
 
-MAX_OPEN = 100  # uploads of one owner that are begun and not complete
 HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}  # what a piece may be checked with (tus)
 
 
@@ -62,9 +61,17 @@ def begin(length: int | None, wishes: Wishes, partial: bool = False) -> PartialU
     check_rights(parse_metadata(wishes.metadata))
     admit(caller(), length)
     if store().open_count(caller().owner) >= MAX_OPEN:
-        raise problem("too-many-uploads", f"{MAX_OPEN} uploads of yours are begun and not complete. Go on with one of "
-                      "them, or remove one with DELETE.", retry_after_s=60)  # fmt: skip
-    return store().create(caller().owner, length, json.dumps(asdict(wishes if partial else _vouched(wishes))), partial)
+        raise _too_many()
+    try:
+        said = json.dumps(asdict(wishes if partial else _vouched(wishes)))
+        return store().create(caller().owner, length, said, partial)
+    except TooManyOpen:  # others began at the same time
+        raise _too_many() from None
+
+
+def _too_many() -> Problem:
+    return problem("too-many-uploads", f"{MAX_OPEN} uploads of yours are begun and not complete. Go on with one of "
+                   "them, or remove one with DELETE.", retry_after_s=60)  # fmt: skip
 
 
 def _vouched(wishes: Wishes) -> Wishes:
@@ -104,7 +111,7 @@ def append(upload: PartialUpload, offset: int, checksum: tuple[str, bytes] | Non
     if offset + (request.content_length or 0) > most:
         raise _too_long(upload)
     try:
-        with uploading(caller()), store().writer(upload) as writer:
+        with uploading(caller()), store().writer(upload, at_once=checksum is not None) as writer:
             if writer.offset != offset:  # another was quicker
                 raise mismatch(writer.offset, offset)
             digest = HASHES[checksum[0]]() if checksum else None

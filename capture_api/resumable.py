@@ -7,7 +7,7 @@ WSGI: a client that waits for it sends its photo whole; one that begins with `Up
 
 from flask import Response, request, url_for
 
-from capture_api.body import ascii_metadata, stated_sha256
+from capture_api.body import ascii_metadata, idempotency_key, stated_sha256
 from capture_api.problems import problem
 from capture_api.receiving import (
     Wishes,
@@ -36,7 +36,8 @@ def create() -> Response:
     """Begin an upload with the bytes that came; when they are all, it is a capture."""
     version, complete = _version(), _complete()
     length = _stated_length(complete)
-    wishes = Wishes(ascii_metadata(), stated_sha256(), request.headers.get("Idempotency-Key"))
+    _check_end(complete, length)
+    wishes = Wishes(ascii_metadata(), stated_sha256(), idempotency_key(request.headers.get("Idempotency-Key")))
     upload = begin(length, wishes)
     return _append(upload, 0, complete, version, created=True)
 
@@ -44,6 +45,7 @@ def create() -> Response:
 def show(upload: PartialUpload) -> Response:
     """How much of it is here, and whether that is all."""
     version = _version()
+    _check_kind(upload)
     answer = Response(status=204)
     answer.headers["Cache-Control"] = "no-store"
     if upload.whole:
@@ -56,6 +58,7 @@ def show(upload: PartialUpload) -> Response:
 def go_on(upload: PartialUpload) -> Response:
     """Add bytes at the offset; when the request says that these are the last, it is a capture."""
     version, complete = _version(), _complete()
+    _check_kind(upload)
     if version >= 6 and request.mimetype != PIECE:
         raise problem("wrong-media-type", f"Send the piece with Content-Type: {PIECE}.")
     offset = request.headers.get("Upload-Offset", "")
@@ -72,9 +75,8 @@ def _append(upload: PartialUpload, offset: int, complete: bool, version: int, cr
     if (length := _stated_length(complete, offset)) is not None:
         check_size(length)
         upload = _with_length(upload, length)
+    _check_end(complete, upload.length)
     upload = append(upload, offset)
-    if complete and upload.length is None:  # its length was not told before, and the body has ended
-        upload = store().set_length(upload, upload.offset)
     if upload.whole:  # of a length that was told before: nothing more can come, whatever the piece says of itself
         return _say(answer_finished(upload), upload, version)
     answer = Response(status=201 if created else 204)
@@ -87,6 +89,19 @@ def _with_length(upload: PartialUpload, length: int) -> PartialUpload:
     if upload.length not in (None, length):
         raise problem("wrong-length", f"The upload has {upload.length} bytes, and this says {length}. Begin it anew.")
     return store().set_length(upload, length) if upload.length is None else mine(upload.id)
+
+
+def _check_kind(upload: PartialUpload) -> None:
+    """Refuse a part of a photo, which this dialect does not know: it would become a capture of its own."""
+    if upload.partial:
+        raise problem("malformed-request", "This upload was begun as a part of one: go on with it by tus.")
+
+
+def _check_end(complete: bool, length: int | None) -> None:
+    """Refuse last bytes of which nobody could tell whether they are all: the server says nothing of a cut."""
+    if complete and length is None:
+        raise problem("no-length", "Send the last piece with Content-Length or Upload-Length. When no more bytes are "
+                      "left, send it without any and with Content-Length: 0.")  # fmt: skip
 
 
 def _stated_length(complete: bool, offset: int = 0) -> int | None:

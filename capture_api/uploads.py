@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request, url_for
 
 from capture_api import resumable
 from capture_api.auth import needs
-from capture_api.body import MAX_METADATA_BYTES
+from capture_api.body import MAX_METADATA_BYTES, idempotency_key
 from capture_api.problems import problem
 from capture_api.receiving import (
     HASHES,
@@ -148,7 +148,11 @@ def _join(places: list[str]) -> Response:
         raise problem("malformed-request", "Only partial uploads that are complete can be joined.")
     length = sum(part.length or 0 for part in parts)
     upload = begin(length, _wishes())
-    upload = store().join(upload, parts)
+    try:
+        upload = store().join(upload, parts)
+    except LookupError:  # one was removed meanwhile
+        store().remove(upload.id)
+        raise problem("no-upload", "A part's bytes are here no longer: begin it anew.") from None
     answer = answer_finished(upload)
     for part in parts:
         store().remove(part.id)
@@ -191,8 +195,8 @@ def _wishes() -> Wishes:
     sha256 = values.get("sha256")
     if sha256 is not None and not (len(sha256) == 64 and set(sha256.lower()) <= set("0123456789abcdef")):
         raise problem("invalid-metadata", "sha256 is the digest of the whole photo: 64 hexadecimal digits.")
-    return Wishes(values.get("metadata") or None, sha256, values.get("idempotency-key") or None, said,
-                  values.get("statement"))  # fmt: skip
+    key = idempotency_key(values.get("idempotency-key") or None)
+    return Wishes(values.get("metadata") or None, sha256, key, said, values.get("statement"))
 
 
 def _pair(item: str) -> tuple[str, str]:

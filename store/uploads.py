@@ -15,8 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pipeline.errors import Conflict, Unavailable
 from store.blobs import CHUNK_BYTES
@@ -24,8 +26,14 @@ from store.database import Database, as_moment, as_text
 from store.schema import uploads
 
 KEPT = timedelta(hours=24)  # after the last byte that came
+MAX_OPEN = 100  # uploads of one owner that are begun and not complete
 SYNC_BYTES = 1 << 20  # so much may be sent again after a crash: 1 % of 100 MB
 SYNC_S = 4.0  # or so much time's bytes: 200 phones at 64 KB/s cost 50 commits a second
+_BEGIN_LOCK = 0x75706C64  # "upld"
+
+
+class TooManyOpen(Exception):
+    """The owner has begun as many uploads as one may."""
 
 
 class Overtaken(Conflict):
@@ -61,16 +69,25 @@ class UploadStore:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
 
-    def create(self, owner: str, length: int | None, metadata: str, partial: bool = False) -> PartialUpload:
-        """A new upload without a byte."""
+    def create(
+        self, owner: str, length: int | None, metadata: str, partial: bool = False, most: int = MAX_OPEN
+    ) -> PartialUpload:
+        """A new upload without a byte. Raises TooManyOpen when the owner has `most` that are not complete."""
         upload_id = b32encode(secrets.token_bytes(20)).decode().lower()
         values = {"id": upload_id, "owner": owner, "length": length, "offset": 0, "metadata": metadata}
         with _on_disk():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path(upload_id).touch(mode=0o600)
             _sync(self._folder)
-        with self._database.write() as connection:
-            connection.execute(uploads.insert().values(partial=partial, expires_at=_later(), **values))
+        try:
+            with self._database.write() as connection:
+                _begin_one_by_one(connection)
+                if connection.execute(_open_count(owner)).scalar_one() >= most:
+                    raise TooManyOpen(f"{most} uploads are begun and not complete")
+                connection.execute(uploads.insert().values(partial=partial, expires_at=_later(), **values))
+        except TooManyOpen:
+            self._path(upload_id).unlink(missing_ok=True)
+            raise
         return self.get(upload_id, owner)
 
     def get(self, upload_id: str, owner: str) -> PartialUpload:
@@ -102,10 +119,13 @@ class UploadStore:
         return changed
 
     @contextmanager
-    def writer(self, upload: PartialUpload) -> Iterator["Writer"]:
-        """Write to it from its offset on; whoever wrote before is overtaken. What was written is kept at the end."""
+    def writer(self, upload: PartialUpload, at_once: bool = False) -> Iterator["Writer"]:
+        """Write to it from its offset on; whoever wrote before is overtaken. What was written is kept at the end.
+
+        `at_once`: all of it or nothing, so that `forget` can let go of everything; else from time to time as well.
+        """
         with _on_disk(), self._path(upload.id).open("r+b") as file:
-            writer = Writer(self._database, upload.id, file.fileno())
+            writer = Writer(self._database, upload.id, file.fileno(), at_once)
             try:
                 yield writer
             finally:
@@ -117,7 +137,10 @@ class UploadStore:
         """The upload as it stands, and its file to read, while nobody else finishes or writes it."""
         with _on_disk(), self._path(upload.id).open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield self.get(upload.id, upload.owner), self._path(upload.id)
+            now = self.get(upload.id, upload.owner)
+            if not now.capture_id:
+                file.truncate(now.offset)  # what is beyond it was refused, or never acknowledged
+            yield now, self._path(upload.id)
 
     def became(self, upload: PartialUpload, capture_id: str) -> None:
         """Note the capture, and let go of the bytes: they are in the blob store now."""
@@ -128,12 +151,16 @@ class UploadStore:
             os.truncate(self._path(upload.id), 0)
 
     def join(self, upload: PartialUpload, parts: Sequence[PartialUpload]) -> PartialUpload:
-        """Fill the upload with the bytes of these, in this order."""
+        """Fill the upload with the bytes of these, in this order. Raises LookupError when some are gone."""
         with self.writer(upload) as writer:
             for part in parts:
                 with _on_disk(), self._path(part.id).open("rb") as source:
-                    while chunk := source.read(CHUNK_BYTES):
+                    left = part.offset
+                    while chunk := source.read(min(CHUNK_BYTES, left)):
                         writer.append(chunk)
+                        left -= len(chunk)
+                if left:
+                    raise LookupError("a part's bytes are gone")
         return self.get(upload.id, upload.owner)
 
     def remove(self, upload_id: str) -> None:
@@ -145,13 +172,8 @@ class UploadStore:
 
     def open_count(self, owner: str) -> int:
         """How many uploads of this owner are not complete."""
-        mine = (
-            uploads.c.owner == owner,
-            uploads.c.capture_id.is_(None),
-            uploads.c.expires_at >= as_text(datetime.now(UTC)),
-        )
         with self._database.read() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(uploads).where(*mine)).scalar_one())
+            return int(connection.execute(_open_count(owner)).scalar_one())
 
     def remove_expired(self, limit: int = 1000) -> int:
         """Remove what is too old, and files that no row knows; how many."""
@@ -183,14 +205,17 @@ class UploadStore:
 class Writer:
     """Appends to one upload. `offset`: where the next byte goes; what is before it is written, not yet durable."""
 
-    def __init__(self, database: Database, upload_id: str, file: int) -> None:
-        self._database, self._id, self._file = database, upload_id, file
+    def __init__(self, database: Database, upload_id: str, file: int, at_once: bool = False) -> None:
+        self._database, self._id, self._file, self._at_once = database, upload_id, file, at_once
         self._token = secrets.token_hex(8)
         mine = uploads.c.id == upload_id
         with self._lock():
             with database.write() as connection:
                 connection.execute(uploads.update().where(mine).values(writer=self._token))
-                self.offset = int(connection.execute(sa.select(uploads.c.offset).where(mine)).scalar_one())
+                offset = connection.execute(sa.select(uploads.c.offset).where(mine)).scalar()
+                if offset is None:
+                    raise LookupError(f"no upload {upload_id}")
+                self.offset = int(offset)
             os.ftruncate(file, self.offset)
         self._committed, self._at = self.offset, time.monotonic()
 
@@ -203,7 +228,8 @@ class Writer:
                 written = os.pwrite(self._file, view, self.offset)
                 self.offset += written
                 view = view[written:]
-        if self.offset - self._committed >= SYNC_BYTES or time.monotonic() - self._at > SYNC_S:
+        late = self.offset - self._committed >= SYNC_BYTES or time.monotonic() - self._at > SYNC_S
+        if late and not self._at_once:
             self.commit()
 
     def forget(self) -> None:
@@ -233,6 +259,17 @@ class Writer:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _open_count(owner: str) -> sa.Select[Any]:
+    late = uploads.c.expires_at < as_text(datetime.now(UTC))
+    return sa.select(sa.func.count()).where(uploads.c.owner == owner, uploads.c.capture_id.is_(None), ~late)
+
+
+def _begin_one_by_one(connection: Connection) -> None:
+    """Until this transaction ends, no other upload begins: two would each be the last. SQLite has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_BEGIN_LOCK)))
 
 
 def _later() -> str:
