@@ -7,9 +7,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
+from capture_api.body import MAX_METADATA_BYTES, TYPES
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_devices import DEVICE_CALLS, DEVICE_SCHEMAS, REASONS, SIGNED, STATEMENT
+from capture_api.openapi_family import METADATA_SCHEMAS, PARENT_FIELDS, PARENT_PROBLEMS
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
@@ -43,7 +44,7 @@ CALLS = (
          f"Register a photo of at most {MAX_UPLOAD_BYTES // 1_000_000} MB. 202: taken, and durable. 201: with Prefer: "
          "wait=N, anchored within N seconds. 200: this owner registered these bytes before.",
          {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE},
-         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, "conflict", "invalid-metadata", "signature-refused"),
+         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, *PARENT_PROBLEMS, "conflict", "invalid-metadata", "signature-refused"),
          (header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
           header("Idempotency-Key",
                  "1 to 255 characters of your choice: a repeat within 24 hours gives the first capture"),
@@ -261,6 +262,7 @@ def _schemas() -> dict[str, Any]:
         "rights": _schema(Rights),
         "published": {"type": "boolean"},
         "keep_location": {"type": "boolean"},
+        **PARENT_FIELDS,
         **facts,
         "timestamp": _nullable(_timestamp()),
         "device": _nullable(_schema(Device)) | {"description": "who signed for the photo; `means` says it in words"},
@@ -272,7 +274,7 @@ def _schemas() -> dict[str, Any]:
     }
     return {
         "Capture": {"type": "object", "required": list(capture), "properties": capture},
-        "Metadata": Metadata.model_json_schema(),
+        **METADATA_SCHEMAS,
         "Fingerprint": _schema(Fingerprint),
         "Verdict": _verdict("kind"),
         "Match": _MATCH,

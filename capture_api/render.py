@@ -8,6 +8,7 @@ from flask import Response, url_for
 
 from capture_api.auth import has_caller, may_see
 from capture_api.device_words import device_words
+from capture_api.lineage import parents_json
 from capture_api.services import services
 from capture_api.words import MEANS, checked
 from ledger.promise import promise
@@ -43,6 +44,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "rights": encode(capture.request.rights),
         "published": capture.request.published,
         "keep_location": capture.request.keep_location,
+        **parents_json(capture),
         **{name: fact_json(capture.facts.get(name), capture.id) for name, _, _ in FACTS},
         "timestamp": fact_json(capture.facts.get("timestamp")),
         "device": fact_json(capture.facts.get("device")),

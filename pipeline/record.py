@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pipeline.credentials import Credentials as Credentials
 from pipeline.credentials import CredentialState as CredentialState
 from pipeline.device import Device
+from pipeline.parents import Parent, SourceType
 
 MatchKind = Literal["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]
 VerdictKind = Literal[
@@ -284,11 +285,18 @@ FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the uploader asked for, beside the bytes."""
+    """What the uploader asked for, beside the bytes.
+
+    `parents`: what it was made from. `erased_parents`: how many more were named, and erased by their owners since.
+    `digital_source_type`: how it was made, in the uploader's words.
+    """
 
     rights: Rights
     keep_location: bool = False
     published: bool = True
+    parents: tuple[Parent, ...] = ()
+    erased_parents: int = 0
+    digital_source_type: SourceType | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from pipeline.canonical import digest_of
 from pipeline.errors import Rejected, Unavailable
+from pipeline.kin import asset_of, parents_of
+from pipeline.parents import parents_digest
 from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Public, Received, SigningOrder
 from pipeline.record import (
     Capture,
@@ -22,8 +24,6 @@ from pipeline.record import (
     Verdict,
     encode,
 )
-
-NO_PARENTS = bytes(32)  # the statement's word for a photo that was made from no other
 
 
 class DerivedBlobs(Blobs, Protocol):
@@ -149,7 +149,7 @@ def seal(work: Work) -> Leaf:
             "fingerprint": digest_of(encode(capture.fact("fingerprint"))),
             "owner": capture.owner_address,
             "terms": work.services.domains.terms_id(capture.request.rights),
-            "parents": NO_PARENTS,
+            "parents": parents_digest(map(asset_of, parents_of(capture, work.services.captures.get))),
             "captured_at": int(capture.created_at.timestamp()),
             **vouched,
         }

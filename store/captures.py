@@ -19,6 +19,7 @@ from store.devices import count_statement
 from store.erasure import is_erased
 from store.facts import as_json, blobs_of, name_blobs, write_fact
 from store.idempotency import idempotent, keep_key
+from store.lineage import link
 from store.outbox import anchor_at, newest_size
 from store.quotas import Charge, spend
 from store.schema import captures, erasures, facts, unstamped
@@ -46,8 +47,8 @@ class CaptureRecords:
 
         `idempotency` (the client's key, and the digest of what it asked) is committed with it, and so is what a new
         capture uses of the API key's quota (`charge`). No worker takes it up for `hold_s`. Raises KeyReused when the
-        key stands for another request, and OverQuota; nothing is registered then. `device`: the fact of a new capture
-        that a device signed for; an older capture stays as it is.
+        key stands for another request, OverQuota, and ParentErased; nothing is registered then. `device`: the fact of a
+        new capture that a device signed for; an older capture stays as it is.
         """
         try:
             with self._database.write() as connection:
@@ -244,6 +245,7 @@ def _insert(
             request=as_json(request), finished=False, ring_at_ms=ring_at_ms, lease_until_ms=lease_until_ms,
         )
     )  # fmt: skip
+    link(connection, capture_id, request.parents)
     write_fact(connection, capture_id, "asset", asset)
 
 
