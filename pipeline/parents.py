@@ -6,6 +6,7 @@ The contract of contracts/rights/ makes the same ids and the same digest; golden
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 MOST_PARENTS = 16  # the contract's
@@ -25,6 +26,27 @@ class Parent:
 
     id: str
     licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParentFile:
+    """A parent as the signed manifest names it. `asset`: its work's id. `is_whole`: the photo is this work altered, or
+    a part of it, and not a picture with this work in it.
+
+    `file`: what others than its owner may have of it, with its manifest store inside; None when it has none that can be
+    given on, because (`missing`) it would tell a place, its credentials are kept beside it, or it is erased.
+    `manifest_sha256` and `label` are of that store.
+    """
+
+    id: str
+    asset: int
+    title: str
+    is_whole: bool
+    media_type: str
+    manifest_sha256: bytes | None
+    label: str | None
+    file: Path | None
+    missing: str | None = None
 
 
 def asset_id(upload_sha256: bytes, place: int) -> int:

@@ -167,6 +167,7 @@ class Manifest:
     when an older version signed, which did not look. `public`: when the location was removed.
     `timestamp`: embedded in the signature, or pending: the authority gave none then, and the fact `timestamp` follows.
     None when nobody was to be asked, and in facts of versions that did not note it.
+    `carried_parents`: how many of the parents' manifest stores are in this one; the manifest says why others are not.
     """
 
     sha256: bytes
@@ -182,6 +183,7 @@ class Manifest:
     location: LocationState | None = None
     public: Rendition | None = None
     timestamp: TimestampState | None = None
+    carried_parents: int = 0
 
     @property
     def open_file(self) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from pipeline.canonical import digest_of
 from pipeline.errors import Rejected, Unavailable
-from pipeline.kin import asset_of, parents_of
-from pipeline.parents import parents_digest
+from pipeline.kin import asset_of, parents_of, title_of
+from pipeline.parents import ParentFile, parents_digest
 from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Public, Received, SigningOrder
 from pipeline.record import (
     Capture,
@@ -91,7 +91,29 @@ def match(work: Work) -> Verdict:
 
 def sign(work: Work) -> Manifest:
     """The photo with its signed manifest, stored; the manifest's digest goes into the leaf."""
+    with ExitStack() as stack:
+        return _signed(work, tuple(_parent_files(work, stack)))
+
+
+def _parent_files(work: Work, stack: ExitStack) -> Iterator[ParentFile]:
+    capture = work.capture
+    altered = {each.id for each in capture.fact("verdict").matches if each.kind in ("near_copy", "contained_in")}
+    for parent in parents_of(capture, work.services.captures.get):
+        made: Manifest = parent.fact("manifest")
+        missing = "withheld" if made.open_file is None else None if made.embedded else "beside"
+        file = None
+        if made.open_file and not missing:
+            try:
+                file = stack.enter_context(work.services.blobs.local(made.open_file))
+            except LookupError:  # erased a moment ago
+                missing = "erased"
+        yield ParentFile(parent.id, asset_of(parent), title_of(parent), parent.id in altered, made.signed_media_type,
+                         made.open_store, made.open_label, file, missing)  # fmt: skip
+
+
+def _signed(work: Work, parents: tuple[ParentFile, ...]) -> Manifest:
     capture, blobs = work.capture, work.services.blobs
+    made = bool(parents) or capture.request.digital_source_type is not None  # what was made, no sensor took
     order = SigningOrder(
         asset=capture.fact("asset"),
         credentials=capture.fact("credentials"),
@@ -102,7 +124,9 @@ def sign(work: Work) -> Manifest:
         keep_location=capture.request.keep_location,
         registered_at=capture.created_at,
         device=capture.facts.get("device"),
-        attested=work.services.domains.vouches(capture.facts.get("device"), capture.fact("verdict")),
+        attested=not made and work.services.domains.vouches(capture.facts.get("device"), capture.fact("verdict")),
+        parents=parents,
+        source_type=capture.request.digital_source_type,
     )
     with tempfile.TemporaryDirectory(prefix="capture-sign-") as folder:
         path, public_path = Path(folder) / "signed", Path(folder) / "public"
@@ -127,6 +151,7 @@ def sign(work: Work) -> Manifest:
         location=public.location,
         public=rendition,
         timestamp=signed.timestamp,
+        carried_parents=signed.carried_parents,
     )
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline.parents import asset_id, parents_digest
+from provenance.location import tells_location
 from tests.capture_api.test_register import _problem
-from tests.photos import jpeg
+from tests.photos import encoded, jpeg, picture
+from tests.provenance.test_exif import BERLIN, exif
 from tests.service import Answer, Running
 
 FIRST_SEED = 1600  # no other test uses these pictures
@@ -213,3 +215,43 @@ def test_a_digest_of_parents_is_of_their_works(child: Any, mine: Any, theirs: An
         for each in (mine, theirs)
     ]
     assert child["leaf"]["statement"][7] == hashlib.sha256(b"".join(sorted(words))).hexdigest()
+
+
+def ingredients(service: Running, capture: Any, key: str = "") -> list[tuple[str | None, str, str]]:
+    """What the inspector finds in the file that others may have."""
+    file = service.ask("GET", capture["links"]["file"], key=key).body
+    found = service.ask("POST", "/v1/verify", file, Content_Type="image/jpeg")
+    assert found.json["credentials"]["worst"] == "trusted", found.json["credentials"]
+    named = found.json["credentials"]["ingredients"]
+    return [(each["title"], each["relation"], each["state"]) for each in named if each["depth"] == 1]
+
+
+def test_the_signed_file_shows_its_parents_with_their_credentials(service: Running, child: Any, mine: Any) -> None:
+    title = f"Photo registered on {mine['created_at'][:10]}"
+    assert ingredients(service, child) == [(title, "componentOf", "trusted")] * 2 + [(None, "parentOf", "none")]
+    assert child["manifest"]["carried_parents"] == 2
+    assert mine["manifest"]["carried_parents"] == 0
+
+
+def test_an_altered_parent_is_what_was_opened(service: Running, people: People) -> None:
+    known = people.photo(20, people.other, rights={"creator": "Zoë"})
+    copy = encoded(picture(FIRST_SEED + 20, 400, 300).resize((300, 225)), "JPEG", quality=70)
+    made = registered(service, copy, parents=[{"id": known["id"]}]).json
+    assert made["verdict"]["kind"] == "near_copy"
+    assert ingredients(service, made) == [("Photo by Zoë", "parentOf", "trusted")]
+    # Its own credentials, had it come with some, would be what was opened.
+    signed = service.ask("GET", made["links"]["file"]).body
+    again = registered(service, signed, people.other, parents=[{"id": made["id"]}]).json
+    assert [each[1] for each in ingredients(service, again, people.other)] == ["componentOf", "parentOf"]
+
+
+def test_a_parent_whose_place_is_its_owners_gives_only_what_others_may_have(service: Running, people: People) -> None:
+    """Also to its owner: the derivative would tell where the parent was taken."""
+    photo = encoded(picture(FIRST_SEED + 21, 400, 300), "JPEG", exif=exif(gps=BERLIN).tobytes())
+    parent = registered(service, photo).json
+    assert parent["manifest"]["location"] == "removed"
+    made = people.photo(22, parents=[{"id": parent["id"]}])
+    assert made["manifest"]["location"] == "absent"
+    store = service.ask("GET", made["links"]["manifest"]).body
+    label = parent["manifest"]["public"]["label"]
+    assert label.encode() in store and not tells_location(store)
