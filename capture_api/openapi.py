@@ -10,7 +10,7 @@ from typing import Any
 from capture_api.body import MAX_METADATA_BYTES, TYPES
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_devices import DEVICE_CALLS, DEVICE_SCHEMAS, REASONS, SIGNED, STATEMENT
-from capture_api.openapi_family import METADATA_SCHEMAS, PARENT_FIELDS, PARENT_PROBLEMS
+from capture_api.openapi_family import FAMILY, FAMILY_SCHEMAS, METADATA_SCHEMAS, PARENT_FIELDS, PARENT_PROBLEMS
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
@@ -52,6 +52,7 @@ CALLS = (
                   "when the body is the photo itself"), _DIGEST, *SIGNED, STATEMENT),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": JSON}}}}),
     *PLAIN,
+    *FAMILY,
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("delete", "/v1/captures/{id}",
          "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
@@ -275,6 +276,7 @@ def _schemas() -> dict[str, Any]:
     return {
         "Capture": {"type": "object", "required": list(capture), "properties": capture},
         **METADATA_SCHEMAS,
+        **FAMILY_SCHEMAS,
         "Fingerprint": _schema(Fingerprint),
         "Verdict": _verdict("kind"),
         "Match": _MATCH,

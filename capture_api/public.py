@@ -7,12 +7,14 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from capture_api.captures import blob_answer
 from capture_api.device_words import open_device
+from capture_api.lineage import open_parents_json
+from capture_api.match_json import match_json, match_links
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
 from capture_api.problems import Problem, gone, problem
-from capture_api.render import fact_json, match_json, match_links
+from capture_api.render import fact_json
 from capture_api.services import services
-from capture_api.words import MEANS
+from capture_api.words import MEANS, SOURCES
 from pipeline.errors import Erased
 from pipeline.record import Capture, Verdict, encode
 from rights.terms import PRESETS, licence_url
@@ -74,6 +76,7 @@ def open_json(capture: Capture) -> dict[str, Any]:
         **{name: fact_json(capture.facts.get(name)) for name in _OPEN_FACTS},
         "device": open_device(capture.facts.get("device")),
         "verdict": _open_verdict(capture.facts.get("verdict")),
+        **open_parents_json(capture),
         "links": {"self": url_for("public.page", capture_id=capture.id)},
     }
 
@@ -117,6 +120,7 @@ def _html(capture: Capture, view: dict[str, Any]) -> str:
     return render_template(
         "public.html",
         capture=view,
+        source_words=SOURCES.get(capture.request.digital_source_type or ""),
         licence_title=preset.title if preset else rights.licence,
         licence_url=licence_url(rights),
         verdict_words=_words(capture.facts.get("verdict")),

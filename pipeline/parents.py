@@ -20,6 +20,10 @@ SourceType = Literal[
 ]  # fmt: skip
 
 
+# What is done with a photo that shows others' photos which are not named as its parents: the operator's choice.
+UndeclaredPolicy = Literal["note", "hold", "refuse"]
+
+
 @dataclass(frozen=True, slots=True)
 class Parent:
     """A capture that this one was made from. `licence`: the token that allows it, 0x and 64 hex digits, or None."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.device import Device
-from pipeline.parents import ParentFile, SourceType
+from pipeline.parents import ParentFile, SourceType, UndeclaredPolicy
 from pipeline.record import (
     Asset,
     Capture,
@@ -212,6 +212,10 @@ class Domains(Protocol):
     def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public: ...
 
     def terms_id(self, rights: Rights) -> bytes: ...
+
+    @property
+    def undeclared_policy(self) -> UndeclaredPolicy:
+        """What is done with a photo that shows others' photos which are not named as its parents."""
 
     def vouches(self, device: Device | None, verdict: Verdict) -> bool:
         """Whether a photo may be called a capture by the device's sensor: the operator's policy."""

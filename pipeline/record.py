@@ -290,7 +290,8 @@ class Request:
     """What the uploader asked for, beside the bytes.
 
     `parents`: what it was made from. `erased_parents`: how many more were named, and erased by their owners since.
-    `digital_source_type`: how it was made, in the uploader's words.
+    `digital_source_type`: how it was made, in the uploader's words. `undeclared_stand`: the uploader was told of
+    photos in it that are not named as parents, and leaves it so.
     """
 
     rights: Rights
@@ -299,6 +300,7 @@ class Request:
     parents: tuple[Parent, ...] = ()
     erased_parents: int = 0
     digital_source_type: SourceType | None = None
+    undeclared_stand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pipeline.canonical import digest_of
 from pipeline.errors import Rejected, Unavailable
-from pipeline.kin import asset_of, parents_of, title_of
+from pipeline.kin import asset_of, check_undeclared, parents_of, title_of
 from pipeline.parents import ParentFile, parents_digest
 from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Public, Received, SigningOrder
 from pipeline.record import (
@@ -91,6 +91,7 @@ def match(work: Work) -> Verdict:
 
 def sign(work: Work) -> Manifest:
     """The photo with its signed manifest, stored; the manifest's digest goes into the leaf."""
+    check_undeclared(work.capture, work.services.captures.get, work.services.domains.undeclared_policy)
     with ExitStack() as stack:
         return _signed(work, tuple(_parent_files(work, stack)))
 
@@ -200,7 +201,7 @@ def advance(
     """Run every photo stage whose fact is missing and return the capture: sealed, or rejected with its reason.
 
     `token` is the lease under which the facts are written; `around(stage)` is entered for each stage, the write of
-    its fact included (timing, fault injection). Raises Unavailable (try later) and Conflict (stop).
+    its fact included (timing, fault injection). Raises Unavailable (try later), Held (later still), Conflict (stop).
     """
     capture = services.captures.get(capture_id)
     if capture.finished or "leaf" in capture.facts:

@@ -158,6 +158,11 @@ class CaptureRecords:
             lease_token=None, lease_until_ms=0, ring_at_ms=now_ms() + retry_in_s * 1000,
         )  # fmt: skip
 
+    def wait(self, capture_id: str, token: str, until: datetime) -> None:
+        """Give the capture back, to nobody: no worker takes it until then, unless its owner amends it before."""
+        until_ms = int(until.timestamp() * 1000)
+        self._update(captures.c.id == capture_id, captures.c.lease_token == token, lease_token=None, **_until(until_ms))
+
     def release_all(self, holder: str) -> int:
         """Free what a worker held that is known to be dead; how many. Called by its successor at its start."""
         with self._database.write() as connection:

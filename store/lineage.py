@@ -62,6 +62,12 @@ def link(connection: Connection, child_id: str, parents: Sequence[Parent]) -> No
     connection.execute(lineage.insert(), [{"child_id": child_id, "parent_id": parent} for parent in ids])
 
 
+def relink(connection: Connection, child_id: str, parents: Sequence[Parent]) -> None:
+    """Write down that a capture was made from these and no others. Raises ParentErased."""
+    connection.execute(lineage.delete().where(lineage.c.child_id == child_id))
+    link(connection, child_id, parents)
+
+
 def unlink(connection: Connection, capture_id: str) -> None:
     """Take an erased capture out of what others were made from, and forget what it was made from itself."""
     children = sa.select(lineage.c.child_id).where(lineage.c.parent_id == capture_id)
