@@ -24,6 +24,7 @@ def parents_json(capture: Capture) -> dict[str, Any]:
         "parents": encode(asked.parents),
         "erased_parents": asked.erased_parents,
         "undeclared_parents": [_undeclared_json(match, capture.id) for match in found],
+        "undeclared_stand": asked.undeclared_stand,
         "held_for": HELD if found and waits and not asked.undeclared_stand else None,
     }
 

@@ -37,6 +37,7 @@ PARENT_FIELDS: dict[str, Any] = {
                   "properties": {"id": _TEXT, "licence": _MAYBE | {"description": "a token, 0x and 64 hex digits"}}},
     },
     "undeclared_parents": _UNDECLARED,
+    "undeclared_stand": {"type": "boolean", "description": "the owner was asked about them, and left it so"},
     "held_for": {"enum": ["undeclared_parents", None], "description": "what its owner has to answer by a PATCH before "
                  "it is signed"},
     "erased_parents": _COUNT | {"description": "how many more were named, and erased by their owners since"},
