@@ -101,7 +101,9 @@ def _parent_files(work: Work, stack: ExitStack) -> Iterator[ParentFile]:
     altered = {each.id for each in capture.fact("verdict").matches if each.kind in ("near_copy", "contained_in")}
     for parent in parents_of(capture, work.services.captures.get):
         made: Manifest = parent.fact("manifest")
-        missing = "withheld" if made.open_file is None else None if made.embedded else "beside"
+        # A place that the parent's owner shows would be told by this photo too, whose owner did not ask for that.
+        tells = made.open_file is None or (made.location == "kept" and not capture.request.keep_location)
+        missing = "withheld" if tells else None if made.embedded else "beside"
         file = None
         if made.open_file and not missing:
             try:

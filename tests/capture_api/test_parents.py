@@ -255,3 +255,11 @@ def test_a_parent_whose_place_is_its_owners_gives_only_what_others_may_have(serv
     store = service.ask("GET", made["links"]["manifest"]).body
     label = parent["manifest"]["public"]["label"]
     assert label.encode() in store and not tells_location(store)
+    # One whose owner shows its place is carried by a photo that shows its own, and by no other.
+    shown = registered(service, encoded(picture(FIRST_SEED + 23, 400, 300), "JPEG", exif=exif(gps=BERLIN).tobytes()),
+                       keep_location=True).json  # fmt: skip
+    made = people.photo(24, parents=[{"id": shown["id"]}])
+    assert (made["manifest"]["carried_parents"], made["manifest"]["location"]) == (0, "absent")
+    assert b"withheld" in service.ask("GET", made["links"]["manifest"]).body
+    made = people.photo(25, parents=[{"id": shown["id"]}], keep_location=True)
+    assert (made["manifest"]["carried_parents"], made["manifest"]["location"]) == (1, "kept")

@@ -2,6 +2,8 @@
 
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from pipeline.errors import Erased
 from pipeline.parents import Parent
 from pipeline.record import Asset, Manifest, Request, Rights
 from store import schema
+from store.amendments import Amendments
 from store.captures import CaptureRecords
 from store.database import Database
 from store.erasure import Erasures
@@ -134,3 +137,29 @@ def test_registering_and_erasing_at_once_leave_no_link_to_what_is_gone(world: Wo
     for name in made:
         asked = world.records.get(name).request
         assert ([parent.id for parent in asked.parents], asked.erased_parents) == (["always"], 1)
+
+
+def test_until_it_is_signed_other_parents_may_be_named(world: World) -> None:
+    for name in "pq":
+        world.add(name)
+    world.add("made", "p", signed=False)
+    amendments = Amendments(world.database)
+    amendments.amend("made", lambda asked: replace(asked, parents=(Parent("q", "0x7"),)))
+    assert (world.children("p"), world.children("q")) == ([], ["made"])
+    assert world.records.get("made").request.parents == (Parent("q", "0x7"),)
+    world.erasures.erase("p")
+    with pytest.raises(ParentErased):
+        amendments.amend("made", lambda asked: replace(asked, parents=(Parent("p"),)))
+    assert world.children("q") == ["made"], "nothing of a refused change stays"
+
+
+def test_what_waits_for_an_answer_is_nobodys_until_it_is_amended(world: World) -> None:
+    world.add("made", signed=False)
+    token = world.records.lease("made", "worker")
+    assert token
+    world.records.wait("made", token, datetime.now(UTC) + timedelta(hours=1))
+    assert world.records.lease("made", "worker") is None and world.records.take_waiting(9) == []
+    world.records.wait("made", token, datetime.now(UTC))  # of a lease that is over: changes nothing
+    assert world.records.lease("made", "worker") is None
+    Amendments(world.database).amend("made", lambda asked: replace(asked, undeclared_stand=True))
+    assert world.records.lease("made", "worker")
