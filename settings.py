@@ -7,11 +7,14 @@ import ipaddress
 import json
 import os
 import socket
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
+
+from pipeline.parents import UndeclaredPolicy
 
 MAX_AT_ONCE = 480  # requests inside the API: 200 slow phones and as many event streams hold a thread each
 MAX_UPLOAD_BYTES = 120_000_000  # a 48 MP ProRAW is 75 to 100 MB; a 12 MP JPEG is 3 to 8 MB
@@ -58,6 +61,7 @@ class Settings:
     attestation_file: Path | None = None
     rights_contract: str | None = None
     relay_key_file: Path | None = None
+    undeclared_parents: UndeclaredPolicy = "note"
 
     @property
     def run(self) -> Path:
@@ -133,6 +137,8 @@ _KNOWN = {
     "CAPTURE_QUOTAS": "an API key's bytes a day, captures an hour and uploads at once, 0 for no limit: "
     "20000000000 2000 16",
     "CAPTURE_RATE_LIMITS": "how many lookups, and how many photos, one address may send a minute without a key: 120 20",
+    "CAPTURE_UNDECLARED_PARENTS": "note, hold or refuse: what becomes of a photo that shows others' photos and does "
+    "not name them as its parents",
     "CAPTURE_WEBHOOK_NETWORKS": "networks of your own that webhooks may go to, such as 10.1.0.0/16 192.168.7.5/32",
 }
 
@@ -181,6 +187,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         attestation_file=_file(environ, "CAPTURE_ATTESTATION"),
         rights_contract=_address(environ, "CAPTURE_RIGHTS_CONTRACT"),
         relay_key_file=_file(environ, "CAPTURE_RELAY_KEY_FILE"),
+        undeclared_parents=_policy(environ),
     )
     if settings.chain_url and not settings.chain_key_file and not settings.chain_signer:
         raise SettingError(f"CAPTURE_CHAIN_URL needs CAPTURE_CHAIN_KEY_FILE: {_KNOWN['CAPTURE_CHAIN_KEY_FILE']}")
@@ -299,6 +306,14 @@ def _rate_limits(environ: Mapping[str, str]) -> tuple[int, int]:
     if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
         raise _wrong("CAPTURE_RATE_LIMITS", environ)
     return int(words[0]), int(words[1])
+
+
+def _policy(environ: Mapping[str, str]) -> UndeclaredPolicy:
+    value = environ.get("CAPTURE_UNDECLARED_PARENTS") or "note"
+    for policy in typing.get_args(UndeclaredPolicy):
+        if value == policy:
+            return typing.cast(UndeclaredPolicy, policy)
+    raise _wrong("CAPTURE_UNDECLARED_PARENTS", environ)
 
 
 def _networks(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.device import Device
 from pipeline.errors import Unavailable
+from pipeline.parents import UndeclaredPolicy
 from pipeline.ports import Picture, Public, Signed, SigningOrder
 from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
 from settings import Engines, SettingError, Settings, worker_name
@@ -26,6 +27,7 @@ from store.erasure import Erasures, Grave
 from store.fingerprints import FingerprintRows
 from store.keys import ApiKeys
 from store.known import Known, tags_under
+from store.lineage import Lineage
 from store.local_features import LocalFeatures
 from store.log import LogRecords
 from store.orders import Orders
@@ -100,6 +102,10 @@ class Services:
     @cached_property
     def amendments(self) -> Amendments:
         return Amendments(self.database)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        return Lineage(self.database)
 
     @cached_property
     def quotas(self) -> Quotas:
@@ -422,6 +428,7 @@ class Services:
             "deliveries",
             "known",
             "amendments",
+            "lineage",
             "quotas",
             "slots",
             "orders",
@@ -520,6 +527,10 @@ class Domains:
 
         written = statement(**words)  # type: ignore[arg-type]
         return written, leaf_digest(written)
+
+    @property
+    def undeclared_policy(self) -> UndeclaredPolicy:
+        return self._services.settings.undeclared_parents
 
     def vouches(self, device: Device | None, verdict: Verdict) -> bool:
         known_copy = verdict.kind in ("exact_copy", "near_copy", "contains", "contained_in")

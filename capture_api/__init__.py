@@ -5,6 +5,7 @@ import time
 from flask import Flask, Response, g, request
 
 from capture_api import amending as amending  # its routes are the captures'
+from capture_api import family as family  # its routes are the captures'
 from capture_api import files as files  # its routes are the captures'
 from capture_api import metrics, problems, quotas
 from capture_api import works as works  # its routes are the captures'

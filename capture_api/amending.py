@@ -7,17 +7,20 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from capture_api.auth import caller, needs
-from capture_api.body import MAX_METADATA_BYTES
+from capture_api.body import MAX_METADATA_BYTES, ParentClaim
 from capture_api.captures import captures, own
 from capture_api.json_body import read_json
+from capture_api.parentage import erased_meanwhile, parents_of
 from capture_api.problems import problem
 from capture_api.render import capture_json, json_answer
 from capture_api.services import services
 from pipeline.errors import Rejected
+from pipeline.parents import MOST_PARENTS, Parent
 from pipeline.record import Request, encode
 from rights.terms import parse_rights
 from store.amendments import MOST_HELD_S, TooLate
 from store.known import Standing
+from store.lineage import ParentErased
 
 MOST_CHECKED = 1000
 MAX_CHECK_BYTES = 128 * 1024  # a digest is 64 characters and a little around it
@@ -34,7 +37,10 @@ class Check(BaseModel):
 
 
 class Amendment(BaseModel):
-    """What is to be changed of what was asked; what is left out stays (RFC 7396)."""
+    """What is to be changed of what was asked; what is left out stays (RFC 7396).
+
+    `undeclared_stand`: the answer to a hold because of undeclared parents, that they are none.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -42,6 +48,8 @@ class Amendment(BaseModel):
     keep_location: bool = False
     published: bool = True
     hold_s: int = Field(default=0, ge=0, le=MOST_HELD_S)
+    parents: list[ParentClaim] | None = Field(default=None, max_length=MOST_PARENTS)
+    undeclared_stand: bool = False
 
 
 @captures.post("/check")
@@ -58,8 +66,11 @@ def amend(capture_id: str) -> Response:
     """Change what was asked for a photo while it is not signed, and end its hold."""
     capture = own(capture_id, owner_only=True)
     wanted = read_json(Amendment, MAX_METADATA_BYTES)
+    parents = parents_of(wanted.parents, capture.fact("asset").sha256)
     try:
-        services().amendments.amend(capture.id, lambda asked: _changed(asked, wanted), wanted.hold_s)
+        services().amendments.amend(capture.id, lambda asked: _changed(asked, wanted, parents), wanted.hold_s)
+    except ParentErased:
+        raise erased_meanwhile() from None
     except Rejected as rejected:
         raise problem("invalid-metadata", str(rejected)) from None
     except TooLate as late:
@@ -71,12 +82,15 @@ def amend(capture_id: str) -> Response:
     return json_answer(capture_json(own(capture_id, owner_only=True)))
 
 
-def _changed(asked: Request, wanted: Amendment) -> Request:
+def _changed(asked: Request, wanted: Amendment, parents: tuple[Parent, ...]) -> Request:
     given = wanted.model_fields_set
+    if "parents" in given:
+        asked = replace(asked, parents=parents)
     if "rights" in given:
         base = caller().rights if wanted.rights is None else asked.rights
         asked = replace(asked, rights=parse_rights(wanted.rights or {}, base))
-    return replace(asked, **{name: getattr(wanted, name) for name in ("keep_location", "published") if name in given})
+    plain = ("keep_location", "published", "undeclared_stand")
+    return replace(asked, **{name: getattr(wanted, name) for name in plain if name in given})
 
 
 def _standing(found: Standing) -> dict[str, str]:

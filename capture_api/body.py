@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from capture_api.problems import problem
 from fingerprint.sniff import sniff
 from pipeline.errors import Rejected
+from pipeline.parents import MOST_PARENTS, SourceType
 from settings import MAX_UPLOAD_BYTES
 from store.amendments import MOST_HELD_S
 from store.blobs import CHUNK_BYTES, BlobStore, Incoming
@@ -28,10 +29,23 @@ _VIDEOS = " Videos are not taken: nothing here could find a copy of one."
 _DECLARABLE = (*TYPES, "image/jpg", "image/dng")
 
 
+class ParentClaim(BaseModel):
+    """A capture that the photo was made from: yours, or a published one, and in the log already.
+
+    `licence`: the token that allows it, as decimal digits or as 0x and hex digits.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(min_length=1, max_length=40)
+    licence: str | None = Field(default=None, max_length=80)
+
+
 class Metadata(BaseModel):
     """What may accompany a photo. `rights` is read by rights/terms.py, which knows the fields.
 
-    `hold_s`: nobody works on it for so long, unless a PATCH ends that, so that more can be said about it.
+    `hold_s`: nobody works on it for so long, unless a PATCH ends that, so that more can be said about it. `parents`:
+    what it was made from. `digital_source_type`: how it was made, where no camera took it (IPTC's names).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -40,6 +54,8 @@ class Metadata(BaseModel):
     keep_location: bool = False
     published: bool = True
     hold_s: int = Field(default=0, ge=0, le=MOST_HELD_S)
+    parents: list[ParentClaim] | None = Field(default=None, min_length=1, max_length=MOST_PARENTS)
+    digital_source_type: SourceType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,5 +241,6 @@ def idempotency_key(key: str | None) -> str | None:
 
 def request_digest(sha256: bytes, metadata: Metadata) -> bytes:
     """What an Idempotency-Key stands for: these bytes with this metadata."""
-    # Without the hold, which is no part of what will stand.
-    return hashlib.sha256(sha256 + metadata.model_dump_json(exclude={"hold_s"}).encode()).digest()
+    # Without the hold, which is no part of what will stand; nor what older versions did not know, where it is not said.
+    unsaid = {name for name in ("parents", "digital_source_type") if getattr(metadata, name) is None}
+    return hashlib.sha256(sha256 + metadata.model_dump_json(exclude={"hold_s", *unsaid}).encode()).digest()

@@ -9,8 +9,9 @@ from capture_api.services import services
 from ledger.asking import Works, WorkState
 from ledger.rights import terms_id
 from pipeline.errors import Conflict, Unavailable
+from pipeline.parents import asset_id
 from pipeline.record import Capture
-from pipeline.works import COIN, Terms, asset_id
+from pipeline.works import COIN, Terms
 from rights.offers import offer_json
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from flask import Blueprint, Response
 
 from capture_api.auth import may_see, needs
 from capture_api.captures import not_yet, own, unknown
+from capture_api.match_json import picture_may_be_seen
 from capture_api.problems import gone, problem
-from capture_api.render import picture_may_be_seen
 from capture_api.services import services
 from pipeline.errors import Erased
 from pipeline.record import Capture

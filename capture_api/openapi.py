@@ -7,9 +7,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from capture_api.body import MAX_METADATA_BYTES, TYPES, Metadata
+from capture_api.body import MAX_METADATA_BYTES, TYPES
 from capture_api.openapi_bindings import RESOLUTION, RESOLVED
 from capture_api.openapi_devices import DEVICE_CALLS, DEVICE_SCHEMAS, REASONS, SIGNED, STATEMENT
+from capture_api.openapi_family import FAMILY, FAMILY_SCHEMAS, METADATA_SCHEMAS, PARENT_FIELDS, PARENT_PROBLEMS
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_rights import RIGHTS
@@ -45,7 +46,7 @@ CALLS = (
          f"Register a photo of at most {MAX_UPLOAD_BYTES // 1_000_000} MB. 202: taken, and durable. 201: with Prefer: "
          "wait=N, anchored within N seconds. 200: this owner registered these bytes before.",
          {202: _CAPTURE, 201: _CAPTURE, 200: _CAPTURE},
-         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, "conflict", "invalid-metadata", "signature-refused"),
+         (*_UPLOAD_PROBLEMS, *QUOTA, *KEYED, *PARENT_PROBLEMS, "conflict", "invalid-metadata", "signature-refused"),
          (header("Prefer", "wait=N: answer when the capture is anchored, at the latest after N seconds (RFC 7240)"),
           header("Idempotency-Key",
                  "1 to 255 characters of your choice: a repeat within 24 hours gives the first capture"),
@@ -53,6 +54,7 @@ CALLS = (
                   "when the body is the photo itself"), _DIGEST, *SIGNED, STATEMENT),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": JSON}}}}),
     *PLAIN,
+    *FAMILY,
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("delete", "/v1/captures/{id}",
          "Erase it (owner only): nobody gets at it from now on, its bytes are off the disk within seconds; the log "
@@ -264,6 +266,7 @@ def _schemas() -> dict[str, Any]:
         "rights": _schema(Rights),
         "published": {"type": "boolean"},
         "keep_location": {"type": "boolean"},
+        **PARENT_FIELDS,
         **facts,
         "timestamp": _nullable(_timestamp()),
         "device": _nullable(_schema(Device)) | {"description": "who signed for the photo; `means` says it in words"},
@@ -275,7 +278,8 @@ def _schemas() -> dict[str, Any]:
     }
     return {
         "Capture": {"type": "object", "required": list(capture), "properties": capture},
-        "Metadata": Metadata.model_json_schema(),
+        **METADATA_SCHEMAS,
+        **FAMILY_SCHEMAS,
         "Fingerprint": _schema(Fingerprint),
         "Verdict": _verdict("kind"),
         "Match": _MATCH,

@@ -4,6 +4,7 @@ from typing import get_args
 
 from capture_api.amending import MOST_CHECKED, Amendment, Check
 from capture_api.json_body import JSON_TYPES
+from capture_api.openapi_family import PARENT_PROBLEMS
 from capture_api.openapi_parts import JSON, Call, path, ref
 from store.known import State
 
@@ -20,7 +21,7 @@ PLAIN = (
          "Say more about a photo until it is signed (owner only); what is left out stays. Ends its hold (`hold_s` in "
          "the metadata of the upload), or begins a new one, of an hour after the upload at most. 409 `too-late`, with "
          "what `stands`, once a worker has it.", {200: (JSON, ref("Capture"))},
-         (*_READ, "not-found", "erased", "too-late"), (path("id", "The capture's id"),),
+         (*_READ, *PARENT_PROBLEMS, "not-found", "erased", "too-late"), (path("id", "The capture's id"),),
          {kind: {"schema": ref("Amendment")} for kind in JSON_TYPES}),
 )  # fmt: skip
 
@@ -29,6 +30,7 @@ _RESULT = {
     "required": ["sha256", "state"],
     "properties": {"sha256": {"type": "string"}, "state": {"enum": list(get_args(State))}, "id": {"type": "string"}},
 }
+_AMENDMENT = Amendment.model_json_schema(ref_template="#/components/schemas/{model}")  # ParentClaim is the metadata's
 PLAIN_SCHEMAS = {
     "Check": Check.model_json_schema(),
     "Checked": {
@@ -36,5 +38,5 @@ PLAIN_SCHEMAS = {
         "required": ["results"],
         "properties": {"results": {"type": "array", "items": _RESULT}},
     },
-    "Amendment": Amendment.model_json_schema(),
+    "Amendment": {name: value for name, value in _AMENDMENT.items() if name != "$defs"},
 }

@@ -1,6 +1,7 @@
 """The rows of uploads that survive a lost connection. HEAD and OPTIONS are theirs too, and stand in docs/uploads.md."""
 
 from capture_api.openapi_devices import SIGNED, STATEMENT
+from capture_api.openapi_family import PARENT_PROBLEMS
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 
 _ID = path("upload_id", "The upload's id: the last part of the Location that its creation answered")
@@ -10,7 +11,8 @@ _DRAFT = header("Upload-Draft-Interop-Version", "3, 5, 6 or 8, when the IETF's d
 _OWN = ("no-key", "not-allowed", "wrong-version")
 _BYTES = ("malformed-request", "wrong-offset", "wrong-length", "no-length", "completed-upload", "upload-busy",
           "checksum-mismatch", "too-large", "wrong-media-type", "unavailable", "no-upload")  # fmt: skip
-_BECOMES = ("wrong-digest", "empty-upload", "invalid-metadata", "rejected", "conflict", "erased", "signature-refused")
+_BECOMES = ("wrong-digest", "empty-upload", "invalid-metadata", "rejected", "conflict", "erased", "signature-refused",
+            *PARENT_PROBLEMS)  # fmt: skip
 _MADE = {201: (JSON, ref("Capture")), 202: (JSON, ref("Capture")), 200: (JSON, ref("Capture"))}
 _PIECE = {
     "application/offset+octet-stream": {"schema": BYTES},

@@ -6,13 +6,15 @@ from typing import Any
 from flask import Blueprint, Response, render_template, url_for
 
 from capture_api.device_words import open_device
+from capture_api.lineage import open_parents_json
+from capture_api.match_json import match_json, match_links
 from capture_api.negotiation import about, picture, record_of, small_picture, store, vary, wanted
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
 from capture_api.problems import Problem, gone, problem
-from capture_api.render import fact_json, match_json, match_links
+from capture_api.render import fact_json
 from capture_api.services import services
-from capture_api.words import MEANS
+from capture_api.words import MEANS, SOURCES
 from pipeline.errors import Erased
 from pipeline.record import Capture, Verdict, encode
 from rights.dialects import JSON_LD, RSL, alternates, json_ld, open_graph, record_json, rsl, usage_headers
@@ -89,6 +91,7 @@ def open_json(capture: Capture) -> dict[str, Any]:
         **{name: fact_json(capture.facts.get(name)) for name in _OPEN_FACTS},
         "device": open_device(capture.facts.get("device")),
         "verdict": _open_verdict(capture.facts.get("verdict")),
+        **open_parents_json(capture),
         "links": {"self": url_for("public.page", capture_id=capture.id)},
     }
 
@@ -138,6 +141,7 @@ def _html(capture: Capture, view: dict[str, Any], record: RightsRecord) -> str:
         open_graph=open_graph(record),
         alternates=alternates(record),
         usage=usage_headers(record),
+        source_words=SOURCES.get(capture.request.digital_source_type or ""),
         verdict_words=_words(capture.facts.get("verdict")),
         dimensions=encode(fingerprint.dimensions) if fingerprint else None,
         thumbnail_url=url_for("public.public_thumbnail", capture_id=capture.id) if has_thumbnail else None,

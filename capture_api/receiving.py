@@ -14,7 +14,7 @@ from capture_api.auth import caller
 from capture_api.body import Upload, open_incoming, parse_metadata
 from capture_api.problems import Problem, problem
 from capture_api.quotas import admit, uploading
-from capture_api.registration import Registered, answer_registered, check_rights, register_upload
+from capture_api.registration import Registered, answer_registered, check_metadata, register_upload
 from capture_api.services import services
 from capture_api.vouching import for_photo, vouched
 from fingerprint.sniff import SNIFF_BYTES, sniff
@@ -58,7 +58,7 @@ def begin(length: int | None, wishes: Wishes, partial: bool = False) -> PartialU
         check_size(length)
         if length == 0 and not partial:
             raise problem("empty-upload", "An upload has at least one byte. Send the photo's own file.")
-    check_rights(parse_metadata(wishes.metadata))
+    check_metadata(parse_metadata(wishes.metadata))
     admit(caller(), length)
     if store().open_count(caller().owner) >= MAX_OPEN:
         raise _too_many()

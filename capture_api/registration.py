@@ -2,13 +2,14 @@
 
 import secrets
 from base64 import b32encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response, url_for
 
 from capture_api import metrics
 from capture_api.auth import caller
 from capture_api.body import Metadata, Upload, request_digest
+from capture_api.parentage import erased_meanwhile, parents_of
 from capture_api.problems import problem, render
 from capture_api.quotas import charge_of, over_quota
 from capture_api.render import capture_json, json_answer
@@ -19,6 +20,7 @@ from pipeline.errors import Rejected
 from pipeline.record import Asset, Capture, Request, Rights
 from rights.terms import parse_rights
 from store.idempotency import KeyReused
+from store.lineage import ParentErased
 from store.quotas import OverQuota
 
 OTHER_WISHES = "You registered this photo before: the rights and settings that you stated then still stand."
@@ -40,7 +42,7 @@ def register_upload(upload: Upload, idempotency_key: str | None = None, device: 
 
     `device`: who vouched for it, as capture_api/vouching.py says. Raises Problem for rights that cannot be, for a
     device that signed for other bytes or was revoked meanwhile, for an Idempotency-Key that stands for another
-    request, and when the key has used up what it may.
+    request, for parents that cannot be, and when the key has used up what it may.
     """
     for_photo(device, upload.incoming.sha256)
     still_enrolled(device)
@@ -50,25 +52,30 @@ def register_upload(upload: Upload, idempotency_key: str | None = None, device: 
         raise problem("idempotency-key-reused", f"{reused}.") from None
     except OverQuota as over:
         raise over_quota(over) from None
+    except ParentErased:
+        raise erased_meanwhile() from None
 
 
 def _register(upload: Upload, idempotency_key: str | None, device: Device | None) -> Registered:
     key, records = caller(), services().captures
-    asked = Request(_rights(upload.metadata.rights or {}), upload.metadata.keep_location, upload.metadata.published)
-    digest = request_digest(upload.incoming.sha256, upload.metadata)
+    said = upload.metadata
+    asked = Request(_rights(said.rights or {}), said.keep_location, said.published,
+                    digital_source_type=said.digital_source_type)  # fmt: skip
+    digest = request_digest(upload.incoming.sha256, said)
     if idempotency_key and (known := records.idempotent(key.owner, idempotency_key, digest)):
         capture = records.get(known)
         return Registered(capture, False, NOT_VOUCHED if _adds_nothing(device, capture) else None)
+    asked = replace(asked, parents=parents_of(said.parents, upload.incoming.sha256))
     kept = upload.incoming.keep()
     asset = Asset(kept.sha256, upload.media_type, kept.size)
     new_id = b32encode(secrets.token_bytes(15)).decode().lower()
     idempotency = (idempotency_key, digest) if idempotency_key else None
     capture_id = records.register(
         new_id, key.owner, key.owner_address, asked, asset, idempotency, device, charge_of(key),
-        upload.metadata.hold_s,
+        said.hold_s,
     )  # fmt: skip
     if capture_id == new_id:
-        if not upload.metadata.hold_s:
+        if not said.hold_s:
             services().bell.photo(capture_id)
         metrics.REGISTERED.inc()
         metrics.UPLOADED_BYTES.inc(kept.size)
@@ -96,9 +103,10 @@ def answer_registered(registered: Registered) -> Response:
     return answer
 
 
-def check_rights(metadata: Metadata) -> None:
-    """Raise Problem for rights that no photo of the caller's could be registered with."""
+def check_metadata(metadata: Metadata) -> None:
+    """Raise Problem for rights or parents that no photo of the caller's could be registered with."""
     _rights(metadata.rights or {})
+    parents_of(metadata.parents)
 
 
 def _rights(stated: dict[str, object]) -> Rights:

@@ -20,6 +20,13 @@ CREDENTIALS: dict[CredentialState, str] = {
     "remote_only": "It only names a place on the web for its Content Credentials, which was not visited",
 }
 
+SOURCES = {
+    "trainedAlgorithmicMedia": "Made by AI",
+    "compositeWithTrainedAlgorithmicMedia": "Put together, in part by AI",
+    "composite": "Put together from several pictures",
+    "digitalCreation": "Drawn or made by a person with software",
+}
+
 # Of the credentials fact, where a field's own name would not say it. New fields are shown by their names.
 FIELDS = {
     "state": "The file itself",

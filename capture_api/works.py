@@ -117,7 +117,7 @@ def derive(capture_id: str) -> Response:
     made(capture)
     asked = read_json(Derivation, MAX_BODY_BYTES).parents
     parents = [(known(each.id), int(each.licence or "0", 16)) for each in asked]
-    declared = {each["id"] for each in getattr(capture.request, "parents", ())}
+    declared = {each.id for each in capture.request.parents}
     named = {parent.id: f"{asset_of(parent):#x}" for parent, _ in parents}
     if missing := declared - set(named):
         raise problem("invalid-metadata", f"parents: the statement names {', '.join(sorted(missing))} too. Name them.")

@@ -17,6 +17,14 @@ class Conflict(Exception):
     """A write-once value would change: stop and alert (HTTP 409). The text names both values."""
 
 
+class Held(Exception):
+    """A person has to answer before the work goes on, at the latest at `until`. The text says what is asked."""
+
+    def __init__(self, what: str, until: datetime) -> None:
+        super().__init__(what)
+        self.until = until
+
+
 class Erased(LookupError):
     """The capture's owner had it erased (HTTP 410): nobody reads it, and nobody adds to it.
 

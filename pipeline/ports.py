@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.device import Device
+from pipeline.parents import ParentFile, SourceType, UndeclaredPolicy
 from pipeline.record import (
     Asset,
     Capture,
@@ -148,7 +149,7 @@ class SigningOrder:
     """Everything that the signed manifest shall say.
 
     `device`: who signed for the photo. `attested`: that device is of a level at which the operator lets it vouch that
-    its sensor took the photo.
+    its sensor took the photo. `parents`, `source_type`: what it was made from and how, as the uploader says.
     """
 
     asset: Asset
@@ -161,6 +162,8 @@ class SigningOrder:
     registered_at: datetime
     device: Device | None = None
     attested: bool = False
+    parents: tuple[ParentFile, ...] = ()
+    source_type: SourceType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,7 @@ class Signed:
     """What came out of signing: the manifest store's bytes and what its own reader says of it.
 
     `embedded`: the store is in the file; otherwise the file is as it came, and the store is kept beside it.
+    `carried_parents`: how many parents' stores are in it.
     """
 
     store: bytes
@@ -176,6 +180,7 @@ class Signed:
     media_type: str
     embedded: bool = True
     timestamp: TimestampState | None = None
+    carried_parents: int = 0
 
     @property
     def sha256(self) -> bytes:
@@ -207,6 +212,10 @@ class Domains(Protocol):
     def sign_public(self, signed: Path, public: Path, order: SigningOrder, full: Signed) -> Public: ...
 
     def terms_id(self, rights: Rights) -> bytes: ...
+
+    @property
+    def undeclared_policy(self) -> UndeclaredPolicy:
+        """What is done with a photo that shows others' photos which are not named as its parents."""
 
     def vouches(self, device: Device | None, verdict: Verdict) -> bool:
         """Whether a photo may be called a capture by the device's sensor: the operator's policy."""

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pipeline.credentials import Credentials as Credentials
 from pipeline.credentials import CredentialState as CredentialState
 from pipeline.device import Device
+from pipeline.parents import Parent, SourceType
 
 MatchKind = Literal["exact_copy", "near_copy", "contains", "contained_in", "shares_region", "same_scene"]
 VerdictKind = Literal[
@@ -166,6 +167,7 @@ class Manifest:
     when an older version signed, which did not look. `public`: when the location was removed.
     `timestamp`: embedded in the signature, or pending: the authority gave none then, and the fact `timestamp` follows.
     None when nobody was to be asked, and in facts of versions that did not note it.
+    `carried_parents`: how many of the parents' manifest stores are in this one; the manifest says why others are not.
     """
 
     sha256: bytes
@@ -181,6 +183,7 @@ class Manifest:
     location: LocationState | None = None
     public: Rendition | None = None
     timestamp: TimestampState | None = None
+    carried_parents: int = 0
 
     @property
     def open_file(self) -> bytes | None:
@@ -284,11 +287,20 @@ FACT_TYPES: dict[str, type[Any]] = {name: kind for name, kind, _ in FACTS} | {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the uploader asked for, beside the bytes."""
+    """What the uploader asked for, beside the bytes.
+
+    `parents`: what it was made from. `erased_parents`: how many more were named, and erased by their owners since.
+    `digital_source_type`: how it was made, in the uploader's words. `undeclared_stand`: the uploader was told of
+    photos in it that are not named as parents, and leaves it so.
+    """
 
     rights: Rights
     keep_location: bool = False
     published: bool = True
+    parents: tuple[Parent, ...] = ()
+    erased_parents: int = 0
+    digital_source_type: SourceType | None = None
+    undeclared_stand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

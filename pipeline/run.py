@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from pipeline.canonical import digest_of
 from pipeline.errors import Rejected, Unavailable
+from pipeline.kin import asset_of, check_undeclared, parents_of, title_of
+from pipeline.parents import ParentFile, parents_digest
 from pipeline.ports import Blobs, Captures, Domains, Index, Picture, Public, Received, SigningOrder
 from pipeline.record import (
     Capture,
@@ -22,8 +24,6 @@ from pipeline.record import (
     Verdict,
     encode,
 )
-
-NO_PARENTS = bytes(32)  # the statement's word for a photo that was made from no other
 
 
 class DerivedBlobs(Blobs, Protocol):
@@ -91,7 +91,32 @@ def match(work: Work) -> Verdict:
 
 def sign(work: Work) -> Manifest:
     """The photo with its signed manifest, stored; the manifest's digest goes into the leaf."""
+    check_undeclared(work.capture, work.services.captures.get, work.services.domains.undeclared_policy)
+    with ExitStack() as stack:
+        return _signed(work, tuple(_parent_files(work, stack)))
+
+
+def _parent_files(work: Work, stack: ExitStack) -> Iterator[ParentFile]:
+    capture = work.capture
+    altered = {each.id for each in capture.fact("verdict").matches if each.kind in ("near_copy", "contained_in")}
+    for parent in parents_of(capture, work.services.captures.get):
+        made: Manifest = parent.fact("manifest")
+        # A place that the parent's owner shows would be told by this photo too, whose owner did not ask for that.
+        tells = made.open_file is None or (made.location == "kept" and not capture.request.keep_location)
+        missing = "withheld" if tells else None if made.embedded else "beside"
+        file = None
+        if made.open_file and not missing:
+            try:
+                file = stack.enter_context(work.services.blobs.local(made.open_file))
+            except LookupError:  # erased a moment ago
+                missing = "erased"
+        yield ParentFile(parent.id, asset_of(parent), title_of(parent), parent.id in altered, made.signed_media_type,
+                         made.open_store, made.open_label, file, missing)  # fmt: skip
+
+
+def _signed(work: Work, parents: tuple[ParentFile, ...]) -> Manifest:
     capture, blobs = work.capture, work.services.blobs
+    made = bool(parents) or capture.request.digital_source_type is not None  # what was made, no sensor took
     order = SigningOrder(
         asset=capture.fact("asset"),
         credentials=capture.fact("credentials"),
@@ -102,7 +127,9 @@ def sign(work: Work) -> Manifest:
         keep_location=capture.request.keep_location,
         registered_at=capture.created_at,
         device=capture.facts.get("device"),
-        attested=work.services.domains.vouches(capture.facts.get("device"), capture.fact("verdict")),
+        attested=not made and work.services.domains.vouches(capture.facts.get("device"), capture.fact("verdict")),
+        parents=parents,
+        source_type=capture.request.digital_source_type,
     )
     with tempfile.TemporaryDirectory(prefix="capture-sign-") as folder:
         path, public_path = Path(folder) / "signed", Path(folder) / "public"
@@ -127,6 +154,7 @@ def sign(work: Work) -> Manifest:
         location=public.location,
         public=rendition,
         timestamp=signed.timestamp,
+        carried_parents=signed.carried_parents,
     )
 
 
@@ -149,7 +177,7 @@ def seal(work: Work) -> Leaf:
             "fingerprint": digest_of(encode(capture.fact("fingerprint"))),
             "owner": capture.owner_address,
             "terms": work.services.domains.terms_id(capture.request.rights),
-            "parents": NO_PARENTS,
+            "parents": parents_digest(map(asset_of, parents_of(capture, work.services.captures.get))),
             "captured_at": int(capture.created_at.timestamp()),
             **vouched,
         }
@@ -175,7 +203,7 @@ def advance(
     """Run every photo stage whose fact is missing and return the capture: sealed, or rejected with its reason.
 
     `token` is the lease under which the facts are written; `around(stage)` is entered for each stage, the write of
-    its fact included (timing, fault injection). Raises Unavailable (try later) and Conflict (stop).
+    its fact included (timing, fault injection). Raises Unavailable (try later), Held (later still), Conflict (stop).
     """
     capture = services.captures.get(capture_id)
     if capture.finished or "leaf" in capture.facts:

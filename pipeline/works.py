@@ -28,8 +28,3 @@ class Terms:
     fee: int = 0
     transferable: bool = True
     legal_text: bytes = bytes(32)
-
-
-def asset_id(upload: bytes, place: int) -> int:
-    """The work of a file (its SHA-256) whose statement has this place in the log: 16 bytes, 6 bytes, 10 zeros."""
-    return int.from_bytes(upload[:16] + place.to_bytes(6) + bytes(10))

@@ -17,6 +17,7 @@ FINGERPRINTS = "org.capture.fingerprints"  # our own assertion: what the officia
 LOG = "org.capture.log"  # our own assertion: where the photo's entry in a public log is anchored
 DEVICE = "org.capture.device"  # our own assertion: whose key signed for the upload, and what attests that key
 RENDITION = "org.capture.rendition"  # our own assertion: whose public file this is, by the digest of its manifest store
+PARENTS = "org.capture.parents"  # our own assertion: the captures that the uploader says it was made from
 THUMBNAIL = "thumbnail.jpg"
 
 _CONTEXT = {"exif": "http://ns.adobe.com/exif/1.0/", "tiff": "http://ns.adobe.com/tiff/1.0/"}

@@ -31,12 +31,13 @@ from provenance.exif import read_shot, stated_source_types
 from provenance.inspect import judge, signer_name
 from provenance.jumbf import TooMuch, check_store
 from provenance.keys import Identity
+from provenance.parents import NO_KIN, Kin, weigh
 from provenance.reader import Report, Source, Unreadable, error_kind, ingredients, offline_settings, read_report
 from provenance.timestamp import Authority, relayed
 
 SIDECAR = "application/octet-stream"  # as such the library binds every byte of a file, and looks for nothing in it
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class NotKept(Rejected):
@@ -52,7 +53,8 @@ class Task:
     """One signing: what shall be said, and by whom.
 
     `parent`: the signed photo that this one was made from, when it is not the upload itself. `in_place`: the manifest
-    goes into the file; otherwise beside it. `looks_inside`: the library may read the file as what it is.
+    goes into the file; otherwise beside it. `looks_inside`: the library may read the file as what it is. `kin`: what
+    the uploader says that it was made from.
     """
 
     order: SigningOrder
@@ -62,6 +64,7 @@ class Task:
     parent: Path | None = None
     in_place: bool = True
     looks_inside: bool = True
+    kin: Kin = NO_KIN
 
     @property
     def library_format(self) -> str:
@@ -99,13 +102,29 @@ def sign(
     """
     check_can_sign(order, identity)
     said = definition(order, rights_assertions, read_shot(photo), log)
+    kin = weigh(order, photo, identity.root_pem)
+    try:
+        return _sign(photo, signed, Task(order, said, identity, authority, kin=kin))
+    except Rejected as why:
+        if not kin.carried:
+            raise
+        # A parent's store must not be what a photo is refused for: it is named without.
+        logger.warning("parents are named without their credentials: %s", why)
+        return _sign(photo, signed, Task(order, said, identity, authority, kin=kin.without_stores()))
+
+
+def _sign(photo: Path, signed: Path, task: Task) -> Signed:
+    order, said = task.order, task.definition
     try:
         _check_readable(photo, order.asset.media_type)
-        return embed(photo, signed, Task(order, said, identity, authority))
+        return embed(photo, signed, replace(task, definition=task.kin.told(said)))
     except NotKept as why:
         looks_inside = not isinstance(why, NeverRead)
-        task = Task(order, _of_bytes(said, order), identity, authority, in_place=False, looks_inside=looks_inside)
-        return _beside(photo, signed, task)
+        kin = task.kin.beside()
+        said = _of_bytes(kin.told(said), order)
+        return _beside(
+            photo, signed, replace(task, definition=said, in_place=False, looks_inside=looks_inside, kin=kin)
+        )
 
 
 def check_can_sign(order: SigningOrder, identity: Identity) -> None:
@@ -144,21 +163,19 @@ def _beside(photo: Path, signed: Path, task: Task) -> Signed:
     return _result(made, task)
 
 
-def _of_bytes(said: dict[str, Any], order: SigningOrder) -> dict[str, Any]:
+def _of_bytes(said: Mapping[str, Any], order: SigningOrder) -> dict[str, Any]:
     """The definition for a sidecar: the upload is its parent, without credentials that anybody could read."""
     came_with_some = order.credentials.state != "none"
     remark = "It came with Content Credentials that cannot be read; they are in the file as they came."
     parent = {"relationship": "parentOf", "format": order.asset.media_type, "title": "the upload"}
-    return said | {
-        "format": order.asset.media_type,
-        "ingredients": [parent | ({"description": remark} if came_with_some else {})],
-    }
+    parent |= {"description": remark} if came_with_some else {}
+    return {**said, "format": order.asset.media_type, "ingredients": [*said.get("ingredients", ()), parent]}
 
 
 def _result(made: _Made, task: Task) -> Signed:
     signer = signer_name(made.report.active) or task.identity.signer
     label, media_type = made.report.active_label, task.order.asset.media_type
-    return Signed(made.store, label, signer, media_type, task.in_place, made.timestamp)
+    return Signed(made.store, label, signer, media_type, task.in_place, made.timestamp, len(task.kin.carried))
 
 
 def _signed(photo: Path, task: Task) -> _Made:
@@ -171,7 +188,7 @@ def _signed(photo: Path, task: Task) -> _Made:
         except (Rejected, Unavailable) as error:
             problem = relay.problem or f"the signature with it was no good ({error})"
     made = _attempt(photo, task)  # what is wrong with the photo itself comes up again here
-    log.warning("a time-stamp is pending: %s", problem)
+    logger.warning("a time-stamp is pending: %s", problem)
     return replace(made, timestamp="pending")
 
 
@@ -191,6 +208,7 @@ def _signed_bytes(photo: Path, task: Task, tsa_url: str | None) -> tuple[bytes, 
             Builder.from_json(json.dumps(task.definition), context) as builder,
         ):
             _set_intent(builder, photo, task)
+            task.kin.add_to(builder)
             builder.add_resource(THUMBNAIL, io.BytesIO(task.order.thumbnail))
             source = Source(opened)
             store = builder.sign(task.library_format, source, out)
@@ -208,6 +226,9 @@ def _set_intent(builder: Builder, photo: Path, task: Task) -> None:
     came_bare = task.order.credentials.state == "none" and task.in_place
     if task.order.attested and came_bare and stated_source_types(photo) <= {"digitalCapture"}:
         builder.set_intent(C2paBuilderIntent.CREATE, C2paDigitalSourceType.DIGITAL_CAPTURE)
+        return
+    if task.kin.creation:
+        builder.set_intent(C2paBuilderIntent.CREATE, task.kin.creation)
         return
     builder.set_intent(C2paBuilderIntent.EDIT)
     if not task.in_place:
@@ -249,7 +270,8 @@ def _read_back(content: bytes, sidecar: bytes | None, task: Task) -> Report:
         raise Unavailable(f"the signer: its own signature is not trusted ({why}); restore its certificates")
     if state != "trusted":
         raise Rejected(f"the signed photo does not validate ({why}); the file is damaged")
-    if order.credentials.worst in ("none", "trusted") and worst != "trusted":
+    task.kin.check(report)
+    if order.credentials.worst in ("none", "trusted") and worst != "trusted" and task.kin.spotless:
         raise Rejected(f"the signed photo has an ingredient that the upload had not ({why})")
     came_with_some = order.credentials.state not in ("none", "remote_only")
     if task.in_place and came_with_some and not _keeps_parent(report, order.credentials.manifest_count):

@@ -79,7 +79,8 @@ def _sign(
 ) -> Signed:
     media_type = order.asset.media_type
     # What came with this file is the whole signed photo's manifest: judged and kept as every other upload's.
-    order = replace(order, credentials=inspect(signed, media_type, identity.root_pem))
+    # What that was made from stands in that manifest, and is not named again.
+    order = replace(order, credentials=inspect(signed, media_type, identity.root_pem), parents=(), source_type=None)
     said = definition(order, rights_assertions, read_shot(public), log)
     redactions = [*_redactions(signed, full, FORMATS[media_type], identity)]
     said["redactions"] = redactions

@@ -11,6 +11,7 @@ from store.captures import RING_AGAIN_MS, now_ms
 from store.database import Database, as_moment
 from store.erasure import is_erased
 from store.facts import as_json
+from store.lineage import relink
 from store.schema import captures, facts
 
 MOST_HELD_S = 3600  # from the upload on: the log's promise of 24 hours must be kept whatever a client does
@@ -27,7 +28,9 @@ class Amendments:
         self._database = database
 
     def amend(self, capture_id: str, change: Callable[[Request], Request], hold_s: int = 0) -> None:
-        """Let a capture ask for something else, and end its hold, or begin a new one. Raises TooLate.
+        """Let a capture ask for something else, and end its hold, or begin a new one.
+
+        Raises TooLate, and ParentErased for a parent that is named and no longer there.
 
         The row is locked: a worker takes the capture before this, and it is too late; or after, and reads what is new.
         Of one that was erased meanwhile nothing is changed.
@@ -46,8 +49,11 @@ class Amendments:
             until_ms = _until_ms(row.created_at, hold_s)
             # Without a token: a worker that was slow beyond its lease cannot write what it read before this.
             held = {"lease_token": None, "lease_until_ms": until_ms, "ring_at_ms": until_ms or now_ms() + RING_AGAIN_MS}
-            new = as_json(change(decode(Request, json.loads(row.request))))
-            connection.execute(captures.update().where(mine).values(request=new, **held))
+            asked = decode(Request, json.loads(row.request))
+            new = change(asked)
+            if new.parents != asked.parents:
+                relink(connection, capture_id, new.parents)
+            connection.execute(captures.update().where(mine).values(request=as_json(new), **held))
 
 
 def _until_ms(created_at: str, hold_s: int) -> int:

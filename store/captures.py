@@ -19,6 +19,7 @@ from store.devices import count_statement
 from store.erasure import is_erased
 from store.facts import as_json, blobs_of, name_blobs, write_fact
 from store.idempotency import idempotent, keep_key
+from store.lineage import link
 from store.outbox import anchor_at, newest_size
 from store.quotas import Charge, spend
 from store.schema import captures, erasures, facts, unstamped
@@ -46,8 +47,8 @@ class CaptureRecords:
 
         `idempotency` (the client's key, and the digest of what it asked) is committed with it, and so is what a new
         capture uses of the API key's quota (`charge`). No worker takes it up for `hold_s`. Raises KeyReused when the
-        key stands for another request, and OverQuota; nothing is registered then. `device`: the fact of a new capture
-        that a device signed for; an older capture stays as it is.
+        key stands for another request, OverQuota, and ParentErased; nothing is registered then. `device`: the fact of a
+        new capture that a device signed for; an older capture stays as it is.
         """
         try:
             with self._database.write() as connection:
@@ -157,6 +158,11 @@ class CaptureRecords:
             lease_token=None, lease_until_ms=0, ring_at_ms=now_ms() + retry_in_s * 1000,
         )  # fmt: skip
 
+    def wait(self, capture_id: str, token: str, until: datetime) -> None:
+        """Give the capture back, to nobody: no worker takes it until then, unless its owner amends it before."""
+        until_ms = int(until.timestamp() * 1000)
+        self._update(captures.c.id == capture_id, captures.c.lease_token == token, lease_token=None, **_until(until_ms))
+
     def release_all(self, holder: str) -> int:
         """Free what a worker held that is known to be dead; how many. Called by its successor at its start."""
         with self._database.write() as connection:
@@ -244,6 +250,7 @@ def _insert(
             request=as_json(request), finished=False, ring_at_ms=ring_at_ms, lease_until_ms=lease_until_ms,
         )
     )  # fmt: skip
+    link(connection, capture_id, request.parents)
     write_fact(connection, capture_id, "asset", asset)
 
 

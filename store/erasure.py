@@ -18,6 +18,7 @@ from store.database import Database, as_moment, blobs_go, now_text
 from store.facts import as_json, remove_fingerprint, write_fact
 from store.fingerprints import IN_LIMIT
 from store.known import remember
+from store.lineage import unlink
 from store.schema import (
     blob_uses,
     captures,
@@ -75,6 +76,7 @@ class Erasures:
             remove_fingerprint(connection, capture_id)
             for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders):
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
+            unlink(connection, capture_id)
             connection.execute(captures.update().where(mine).values(**_emptied(held.request)))
             remember(connection, self._tag_of(held.owner, bytes(held.sha256)))
             connection.execute(erasures.insert().values(capture_id=capture_id, erased_at=now_text(), done=False))

@@ -317,6 +317,18 @@ deliveries = Table(
 )
 Index("ix_deliveries_subscription_id_due_ms", deliveries.c.subscription_id, deliveries.c.due_ms)
 
+# Which capture was made from which, as its uploader named them: the same as in `captures.request`, to be asked the
+# other way round. Goes with either.
+lineage = Table(
+    "lineage",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("child_id", String(32), ForeignKey("captures.id"), nullable=False),
+    Column("parent_id", String(32), ForeignKey("captures.id"), nullable=False),
+    UniqueConstraint("child_id", "parent_id"),
+)
+Index("ix_lineage_parent_id_number", lineage.c.parent_id, lineage.c.number)
+
 # What owners had erased, as a keyed digest that tells nothing to whoever has not the key file (docs/why-018).
 erased_digests = Table("erased_digests", metadata, Column("tag", LargeBinary(32), primary_key=True))
 

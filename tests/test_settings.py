@@ -58,6 +58,7 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CAPTURE_WEBHOOK_NETWORKS": "10.0.0.1/8"}, "networks of your own"),
         ({"CAPTURE_RATE_LIMITS": "120"}, "how many lookups, and how many photos"),
         ({"CAPTURE_RATE_LIMITS": "120 -20"}, "how many lookups, and how many photos"),
+        ({"CAPTURE_UNDECLARED_PARENTS": "delete"}, "note, hold or refuse"),
         ({"CAPTURE_PHOTO_WORKERS": "0"}, "1 to 64"),
         ({"CAPTURE_PHOTO_WORKERS": "²"}, "1 to 64"),
     ],

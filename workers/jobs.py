@@ -11,7 +11,7 @@ from functools import cache
 from rq.timeouts import JobTimeoutException
 
 from pipeline.credentials import Credentials, TrustVerdict
-from pipeline.errors import Conflict, Erased, Rejected, Unavailable
+from pipeline.errors import Conflict, Erased, Held, Rejected, Unavailable
 from pipeline.record import Anchor, Rejection, encode
 from pipeline.run import STAGES, advance
 from settings import load_settings
@@ -47,6 +47,9 @@ def _advance(services: Services, capture_id: str, token: str) -> int:
     except Unavailable as unavailable:
         log.warning("%s waits: %s", capture_id, unavailable)
         return RETRY_S
+    except Held as held:
+        log.info("%s is held until its owner answers: %s", capture_id, held)
+        services.captures.wait(capture_id, token, held.until)
     except Conflict as conflict:
         log.error("%s is stopped until a person has looked: %s", capture_id, conflict)
         services.captures.hold(capture_id, str(conflict))

@@ -16,8 +16,9 @@ from ledger.relay import Relay
 from ledger.rights import Domain, terms_id, values, with_recovery
 from ledger.tree import inclusion_proof
 from pipeline.errors import Rejected, Unavailable
+from pipeline.parents import asset_id
 from pipeline.record import Capture
-from pipeline.works import COIN, asset_id
+from pipeline.works import COIN
 from rights.offers import from_json
 from store.orders import Order
 from wiring import Services

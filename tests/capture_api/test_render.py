@@ -8,8 +8,9 @@ from base64 import b64encode
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from capture_api.match_json import match_json
 from capture_api.openapi import document
-from capture_api.render import LONGEST_VALUE, fact_json, match_json
+from capture_api.render import LONGEST_VALUE, fact_json
 from capture_api.words import MEANS, checked
 from pipeline.record import (
     Alignment,

@@ -14,6 +14,7 @@ from web3 import Web3
 from web3.exceptions import ContractCustomError, ContractLogicError
 
 from ledger.leaf import leaf_digest, statement
+from pipeline.parents import parents_digest
 from tests.chain_fixture import Node
 from tests.contracts.brute_force import SparseLog, consistency_proof, inclusion_proof
 from tests.contracts.held import ERRORS as LOG_ERRORS
@@ -120,12 +121,11 @@ class Market:
 
     def statement(self, owner: str, upload: bytes | None = None, parents: Sequence[int] = (), **more: bytes) -> Work:
         """A statement, not in the log yet but with the next place in it."""
-        listed = b"".join(each.to_bytes(32) for each in parents)
         words = statement(
             **{  # type: ignore[arg-type]
                 "salt": self.digest(), "upload": upload or self.digest(),
                 "manifest": bytes(31) + b"\1", "fingerprint": bytes(31) + b"\2", "owner": bytes.fromhex(owner[2:]),
-                "terms": bytes(31) + b"\3", "parents": hashlib.sha256(listed).digest() if parents else bytes(32),
+                "terms": bytes(31) + b"\3", "parents": parents_digest(parents),
                 "captured_at": 1_790_000_000,
             } | more
         )  # fmt: skip

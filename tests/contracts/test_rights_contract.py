@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.parents import asset_id
 from tests.chain_fixture import Node, shared_node
 from tests.contracts.market import (
     AI_TRAINING,
@@ -73,7 +74,7 @@ def test_a_work_is_its_owners_and_its_id_says_of_what(market: Market) -> None:
     (made,) = market.events(receipt, "Registered")
     assert (made["asset"], made["termsId"]) == (work.id, terms)
     assert made["leaf"] == market.leaves[work.place]
-    assert market.asks("assetId", work.words[2], work.place) == work.id
+    assert market.asks("assetId", work.words[2], work.place) == work.id == asset_id(work.words[2], work.place)
     assert market.asks("assetOf", work.id) == [ada, terms, True, False, bytes(32)]
     assert (market.asks("ownerOf", work.id), market.asks("balanceOf", ada)) == (ada, 1)
     assert market.asks("tokenURI", work.id) == f"https://example.org/a/{work.id}"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.canonical import canonical_bytes, digest_of
+from pipeline.parents import Parent
 from pipeline.record import (
     FACT_TYPES,
     Anchor,
@@ -103,3 +104,10 @@ def test_canonical_bytes_mean_the_same_value_and_are_a_fixed_point(value: Any) -
     written = canonical_bytes(value)
     assert json.loads(written) == value
     assert canonical_bytes(json.loads(written)) == written
+
+
+def test_what_was_asked_of_an_older_version_is_read() -> None:
+    older = {"rights": encode(Rights(creator="Ada")), "keep_location": True, "published": False}
+    assert decode(Request, older) == Request(Rights(creator="Ada"), True, False)
+    asked = Request(Rights(), parents=(Parent("p"), Parent("q", "0x7")), digital_source_type="composite")
+    assert decode(Request, json.loads(json.dumps(encode(asked)))) == asked

@@ -1,0 +1,65 @@
+"""What a capture was made from, as JSON: what its uploader said, and what the verdict found beside that."""
+
+from functools import cache
+from typing import Any
+
+from flask import url_for
+
+from capture_api.match_json import match_json, match_links
+from capture_api.services import services
+from pipeline.kin import parents_of, title_of, undeclared
+from pipeline.record import Capture, Match, encode
+from rights.terms import licence_title, licence_url
+
+HELD = "undeclared_parents"
+
+
+def parents_json(capture: Capture) -> dict[str, Any]:
+    """How it was made and from what, as its uploader said; which photos of others nobody named; and whether that is
+    what the work on it waits for."""
+    asked, found = capture.request, undeclared(capture, cache(services().captures.get))
+    waits = services().settings.undeclared_parents == "hold" and not {"manifest", "rejection"} & set(capture.facts)
+    return {
+        "digital_source_type": asked.digital_source_type,
+        "parents": encode(asked.parents),
+        "erased_parents": asked.erased_parents,
+        "undeclared_parents": [_undeclared_json(match, capture.id) for match in found],
+        "undeclared_stand": asked.undeclared_stand,
+        "held_for": HELD if found and waits and not asked.undeclared_stand else None,
+    }
+
+
+def open_parents_json(capture: Capture) -> dict[str, Any]:
+    """What of this a stranger may read: of parents and of what nobody named, those that are published."""
+    lookup = cache(services().captures.get)
+    named = [parent for parent in parents_of(capture, lookup) if parent.request.published]
+    found = [_undeclared_json(match) for match in undeclared(capture, lookup)]
+    return {
+        "digital_source_type": capture.request.digital_source_type,
+        "parents": [{"id": parent.id, "title": title_of(parent), "links": public_links(parent)} for parent in named],
+        "undeclared_parents": [one for one in found if "public" in one["links"]],
+    }
+
+
+def public_links(capture: Capture) -> dict[str, str]:
+    """Where anybody may look at a published capture."""
+    found = {"public": url_for("public.page", capture_id=capture.id)}
+    if "manifest" in capture.facts:
+        found["thumbnail"] = url_for("public.public_thumbnail", capture_id=capture.id)
+    return found
+
+
+def _undeclared_json(match: Match, capture_id: str | None = None) -> dict[str, Any]:
+    """The match as the verdict shows it, and the terms of the photo where it is published."""
+    return match_json(match, match_links(match.id, capture_id)) | {"terms": _terms(match.id)}
+
+
+def _terms(capture_id: str) -> dict[str, Any] | None:
+    try:
+        other = services().captures.get(capture_id)
+    except LookupError:  # erased a moment ago
+        return None
+    if not other.request.published:
+        return None
+    rights = other.request.rights
+    return {**encode(rights), "licence_title": licence_title(rights), "licence_url": licence_url(rights)}

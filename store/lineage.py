@@ -1,0 +1,85 @@
+"""Which captures were made from which: written with the registration, gone with the erasure of either."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.parents import Parent
+from pipeline.record import Request, decode
+from store.database import Database
+from store.facts import as_json
+from store.schema import captures, erasures, lineage, published_manifests
+
+
+class ParentErased(Exception):
+    """A parent was erased between the look at it and the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A capture that names another as its parent. `number`: its place among those, behind which a page goes on."""
+
+    number: int
+    capture_id: str
+
+
+class Lineage:
+    """Reads the table `lineage`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def derivatives(self, parent_id: str, after: int, limit: int, seen_by: str | None) -> list[Derivative]:
+        """The captures made from this one behind a place, oldest first: those that are published and signed, and
+        those of the owner `seen_by`; None sees all."""
+        public = sa.exists().where(published_manifests.c.capture_id == lineage.c.child_id)
+        query = (
+            sa.select(lineage.c.number, lineage.c.child_id)
+            .join(captures, captures.c.id == lineage.c.child_id)
+            .where(lineage.c.parent_id == parent_id, lineage.c.number > after)
+        )
+        if seen_by is not None:
+            query = query.where(sa.or_(captures.c.owner == seen_by, public))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(lineage.c.number).limit(limit))
+            return [Derivative(row.number, row.child_id) for row in rows]
+
+
+def link(connection: Connection, child_id: str, parents: Sequence[Parent]) -> None:
+    """Write down what a capture was made from. Raises ParentErased, before anything is committed."""
+    if not parents:
+        return
+    ids = [parent.id for parent in parents]
+    # Locked oldest first, as every capture is older than what was made from it: nobody waits in a circle. An erasure
+    # comes before this, and is seen, or after it, and finds the link.
+    mine = sa.select(captures.c.id).where(captures.c.id.in_(ids)).order_by(captures.c.number)
+    connection.execute(mine.with_for_update(read=True)).all()
+    if connection.execute(sa.select(erasures.c.number).where(erasures.c.capture_id.in_(ids))).first():
+        raise ParentErased("a parent was erased a moment ago")
+    connection.execute(lineage.insert(), [{"child_id": child_id, "parent_id": parent} for parent in ids])
+
+
+def relink(connection: Connection, child_id: str, parents: Sequence[Parent]) -> None:
+    """Write down that a capture was made from these and no others. Raises ParentErased."""
+    connection.execute(lineage.delete().where(lineage.c.child_id == child_id))
+    link(connection, child_id, parents)
+
+
+def unlink(connection: Connection, capture_id: str) -> None:
+    """Take an erased capture out of what others were made from, and forget what it was made from itself."""
+    children = sa.select(lineage.c.child_id).where(lineage.c.parent_id == capture_id)
+    held = sa.select(captures.c.id, captures.c.request).where(captures.c.id.in_(children))
+    for child in connection.execute(held.order_by(captures.c.number).with_for_update()).all():
+        fewer = as_json(_without(decode(Request, json.loads(child.request)), capture_id))
+        connection.execute(captures.update().where(captures.c.id == child.id).values(request=fewer))
+    both = sa.or_(lineage.c.parent_id == capture_id, lineage.c.child_id == capture_id)
+    connection.execute(lineage.delete().where(both))
+
+
+def _without(asked: Request, parent_id: str) -> Request:
+    left = tuple(parent for parent in asked.parents if parent.id != parent_id)
+    gone = len(asked.parents) - len(left)
+    return replace(asked, parents=left, erased_parents=asked.erased_parents + gone)
