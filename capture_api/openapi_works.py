@@ -86,8 +86,8 @@ def _strict(required: list[str], **properties: Any) -> dict[str, Any]:
 
 WORK_SCHEMAS: dict[str, Any] = {
     "Offer": _strict([], terms={"anyOf": [_TERMS, {"type": "null"}]}),
-    "Derivation": _strict(["parents"], parents={
-        "type": "array", "minItems": 1, "maxItems": 16,
+    "Derivation": _strict([], parents={
+        "type": ["array", "null"], "minItems": 1, "maxItems": 16,
         "items": _strict(["id"], id={"type": "string", "maxLength": 64},
                          licence={"anyOf": [_HEX | {"maxLength": 66}, {"type": "null"}]})}),
     "Purchase": _strict(["holder"], holder=_ADDRESS),

@@ -48,11 +48,11 @@ class Parent(BaseModel):
 
 
 class Derivation(BaseModel):
-    """All that a work was made from."""
+    """All that a work was made from; what its upload named when left out."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    parents: list[Parent] = Field(min_length=1, max_length=MOST_PARENTS)
+    parents: list[Parent] | None = Field(default=None, min_length=1, max_length=MOST_PARENTS)
 
 
 class Purchase(BaseModel):
@@ -115,8 +115,10 @@ def derive(capture_id: str) -> Response:
     """Say on the chain what the work was made from: once, before it earns anything."""
     capture = own(capture_id, owner_only=True)
     made(capture)
-    asked = read_json(Derivation, MAX_BODY_BYTES).parents
+    asked = read_json(Derivation, MAX_BODY_BYTES).parents or capture.request.parents
     parents = [(known(each.id), int(each.licence or "0", 16)) for each in asked]
+    if not parents:
+        raise problem("invalid-metadata", "parents: the upload named none. Name what the work was made from.")
     declared = {each.id for each in capture.request.parents}
     named = {parent.id: f"{asset_of(parent):#x}" for parent, _ in parents}
     if missing := declared - set(named):
