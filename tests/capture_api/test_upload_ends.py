@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -35,14 +36,17 @@ def known(service: Running, photo: bytes) -> str:
     return str(answer.json["results"][0]["state"])
 
 
-def cut_off(service: Running, method: str, path: str, version: int, piece: bytes, **headers: str) -> None:
+def cut_off(service: Running, method: str, path: str, version: int, piece: bytes, **headers: str) -> bytes:
     """Send the last bytes without saying how many they are, and lose the connection before their end."""
     said = {"Upload-Draft-Interop-Version": str(version), "Transfer-Encoding": "chunked"} | done_header(version, True)
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in (said | headers).items()]
     head = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {service.key}", *lines, "", ""]
     with socket.create_connection(("127.0.0.1", service.port)) as dying:
         dying.sendall("\r\n".join(head).encode() + b"%x\r\n%b\r\n" % (len(piece), piece))
-        time.sleep(0.3)
+        dying.settimeout(1)
+        with suppress(TimeoutError, ConnectionError):
+            return dying.recv(10_000)
+    return b""
 
 
 @pytest.mark.parametrize("version", [3, 5, 6, 8])
@@ -62,8 +66,8 @@ def test_half_a_photo_whose_length_was_not_told_is_none(service: Running, versio
 
 def test_a_photo_whose_length_is_never_told_ends_with_an_empty_piece(service: Running) -> None:
     photo = jpeg(8620)
-    refused = draft(service, 8, "POST", "/v1/captures", iter([photo]), Upload_Complete="?1")  # type: ignore[arg-type]
-    assert (refused.status, refused.json["type"]) == (411, "/docs#problem-no-length")
+    answer = cut_off(service, "POST", "/v1/captures", 8, photo)
+    assert answer.startswith(b"HTTP/1.1 411")
     first = draft(service, 8, "POST", "/v1/captures", iter([photo]), Upload_Complete="?0")  # type: ignore[arg-type]
     assert (first.status, first.headers["Upload-Offset"]) == (201, str(len(photo)))
     last = {"Upload_Offset": str(len(photo)), "Upload_Complete": "?1", "Content_Type": "application/partial-upload"}
