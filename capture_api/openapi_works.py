@@ -8,7 +8,7 @@ from rights.offers import PRESETS
 
 _KEYED = ("no-key", "not-allowed", "not-found", "erased", "no-work", "unavailable")
 _ASKED = (*_KEYED, "wrong-media-type", "too-large", "invalid-metadata", "conflict", "not-there-yet")
-_ID = path("capture_id", "The capture's id")
+_ID = path("id", "The capture's id")
 _PREFER = header("Prefer", "wait=N: answer when the order is done, or after N seconds (RFC 7240)")
 _ORDER = {200: (JSON, ref("Order")), 202: (JSON, ref("Order"))}
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -23,34 +23,36 @@ def _body(name: str) -> dict[str, Any]:
 
 
 WORK_CALLS = (
-    Call("post", "/v1/captures/{capture_id}/asset", "Make a photo a work on the chain, under these terms: an order.",
+    Call("post", "/v1/captures/{id}/asset", "Make a photo a work on the chain, under these terms: an order.",
          _ORDER, (*_ASKED, "invalid-terms"), (_ID, _PREFER), _body("Offer")),
-    Call("get", "/v1/captures/{capture_id}/asset", "How your work stands on the chain.", {200: (JSON, ref("Work"))},
+    Call("get", "/v1/captures/{id}/asset", "How your work stands on the chain.", {200: (JSON, ref("Work"))},
          (*_KEYED, "not-there-yet"), (_ID,)),
-    Call("put", "/v1/captures/{capture_id}/terms", "Offer a work under other terms; licences that exist keep theirs.",
+    Call("put", "/v1/captures/{id}/terms", "Offer a work under other terms; licences that exist keep theirs.",
          _ORDER, (*_ASKED, "invalid-terms"), (_ID, _PREFER), _body("Offer")),
-    Call("post", "/v1/captures/{capture_id}/derivation", "Say what a work was made from: once, before it earns.",
+    Call("post", "/v1/captures/{id}/derivation", "Say what a work was made from: once, before it earns.",
          _ORDER, _ASKED, (_ID, _PREFER), _body("Derivation")),
-    Call("get", "/v1/captures/{capture_id}/licences", "What a licence costs, and those that were bought here.",
+    Call("get", "/v1/captures/{id}/licences", "What a licence costs, and those that were bought here.",
          {200: (JSON, ref("Licences"))}, (*_KEYED, "not-there-yet"), (_ID,)),
-    Call("post", "/v1/captures/{capture_id}/licences", "Buy a licence with the embedded chain's play money.", _ORDER,
+    Call("post", "/v1/captures/{id}/licences", "Buy a licence with the embedded chain's play money.", _ORDER,
          _ASKED, (_ID, _PREFER), _body("Purchase")),
-    Call("get", "/v1/captures/{capture_id}/revenue", "What a work earned, and what waits for whom.",
+    Call("get", "/v1/captures/{id}/revenue", "What a work earned, and what waits for whom.",
          {200: (JSON, ref("Revenue"))}, (*_KEYED, "not-there-yet"), (_ID,)),
-    Call("post", "/v1/captures/{capture_id}/claims", "Pay what a work earned for a work to that one's owner.", _ORDER,
+    Call("post", "/v1/captures/{id}/claims", "Pay what a work earned for a work to that one's owner.", _ORDER,
          _ASKED, (_ID, _PREFER), _body("Claim")),
-    Call("post", "/v1/captures/{capture_id}/moves", "Move a work to an account of your own.", _ORDER, _ASKED,
+    Call("post", "/v1/captures/{id}/moves", "Move a work to an account of your own.", _ORDER, _ASKED,
          (_ID, _PREFER), _body("Move")),
-    Call("get", "/v1/captures/{capture_id}/orders/{order_id}", "How far an order is.", {200: (JSON, ref("Order"))},
+    Call("get", "/v1/captures/{id}/orders/{order_id}", "How far an order is.", {200: (JSON, ref("Order"))},
          _KEYED, (_ID, path("order_id", "The order's id"))),
-    Call("get", "/a/{capture_id}/copy", "The published photo for a use that its terms or your licence allow; else what "
+    Call("get", "/a/{id}/copy", "The published photo for a use that its terms or your licence allow; else what "
          "buying one takes: docs/licences.md.", {200: ("image/*", BYTES)},
          ("payment-required", "signature-refused", "not-allowed", "not-found", "erased", "no-work", "not-there-yet",
           "malformed-request", "location-withheld", "too-many-requests", "unavailable"),
          (_ID, _USE, query("holder", "Your account, to have it in the transaction", _ADDRESS),
           header("Capture-Licence", 'holder="0x…"; time=SECONDS; signature="0x…" (EIP-191)')), key=False),
-    Call("post", "/a/{capture_id}/licences", "Have a licence bought with the embedded chain's play money.", _ORDER,
+    Call("post", "/a/{id}/licences", "Have a licence bought with the embedded chain's play money.", _ORDER,
          (*_ASKED, "too-many-requests"), (_ID, _PREFER), _body("Purchase"), key=False),
+    Call("get", "/work/{id}", "The owner's page of a work: its offer and its revenue.", {200: ("text/html", _TEXT)}, (),
+         (_ID,), key=False),
     Call("get", "/v1/catalogue", "Published works that may be used so and what that costs, one JSON object a line.",
          {200: ("application/jsonl", BYTES)}, ("malformed-request", "too-many-requests", "no-work", "unavailable"),
          (_USE, query("after", "The last id of the page before", {"type": "string", "maxLength": 64})), key=False),
