@@ -81,7 +81,9 @@ def _events_of(capture_id: str, after: int) -> Iterator[str]:
         except Erased:
             yield _event(after, "end", {"status": "erased"})
             return
-        # Read after the capture: when that is finished, all its changes are among them.
+        # Read after the capture: when that is finished, all its changes are among them, and have their places.
+        if capture.finished:
+            services().changes.newest()
         for change in services().changes.after(after, BATCH, capture_id=capture_id):
             after = change.position
             yield told(_fact_event(change))

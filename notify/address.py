@@ -56,8 +56,8 @@ def check(url: str, networks: Sequence[Network] = ()) -> Target:
     own = [address for address in addresses if any(address in network for network in networks)]
     if scheme == "http" and len(own) < len(addresses):
         raise Rejected("the URL must begin with https://")
-    if refused := [address for address in addresses if address not in own and not is_public(address)]:
-        raise Rejected(f"{host} leads to {refused[0]}, which is not an address on the public internet")
+    if any(address not in own and not is_public(address) for address in addresses):
+        raise Rejected(f"{host} leads to an address that is not on the public internet")  # not which: names are secrets
     return Target(scheme, host, port, path, str(addresses[0]))
 
 
