@@ -160,6 +160,15 @@ def test_what_the_contract_refuses_is_said_in_words(service: Running, people: li
     assert ask(service, "POST", derivation, held, people[1]).json["state"] == "done"
 
 
+def test_what_can_never_be_is_refused_and_holds_nobody_up(service: Running) -> None:
+    capture = registered(service, 7045)
+    made(service, capture, {"preset": "commercial", "fee": "5"})
+    nobody, contract = "0x" + "00" * 20, ask(service, "GET", f"/v1/captures/{capture}/licences").json["quote"]["chain"]
+    for path, body in (("licences", {"holder": nobody}), ("moves", {"to": contract["contract"]})):
+        answer = ask(service, "POST", f"/v1/captures/{capture}/{path}", body)
+        assert (answer.status, "account that it should go to" in answer.json["detail"]) == (409, True), answer.body
+
+
 def test_others_learn_nothing(service: Running, people: list[str]) -> None:
     capture = registered(service, 7050, people[0], Capture_Metadata=json.dumps({"published": False}))
     order = made(service, capture, REMIX, people[0])
