@@ -19,7 +19,7 @@ PAUSE_S = 5.0  # after the chain or the database failed
 AFTER_FAULT_S = 60.0
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
 WAIT_S = 60.0  # for a block; what is in none by then is sent again
-MOST_SENT = 20  # transactions for one order: what still is not done then would go on for ever
+MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
 # What runs code of others, a wallet's or a token's, and what is said when that code refuses.
 OTHERS_CODE = {
     "claim": "whoever owns the work, or the token, refuses the payment: it waits in the contract",
