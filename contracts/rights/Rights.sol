@@ -456,7 +456,13 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         if (uint80(token) != 0) {
             Licence memory held = _licences[token];
             if (!_terms[held.terms].transferable || !_lasts(held)) revert NotTransferable(token);
-            _givenOn[token & ~LICENCE_PART][to] = token;
+            uint256 asset = token & ~LICENCE_PART;
+            uint256 given = _givenOn[asset][to];
+            // One for each work: a gift must not hide what the holder was given before.
+            if (given != token && given != 0 && _ownerOf(given) == to && _lasts(_licences[given])) {
+                revert AlreadyLicensed(given);
+            }
+            _givenOn[asset][to] = token;
         }
         return super._update(to, token, auth);
     }

@@ -223,6 +223,24 @@ def test_a_gift_takes_nothing_away_and_terms_stay_as_they_were(market: Market) -
     assert not market.asks("hasLicence", work.id, buyer, DERIVATIVES), "its holder wanted others"
 
 
+def test_a_licence_that_was_given_is_not_hidden_by_another_gift(market: Market) -> None:
+    ada, buyer, heir, envious = (market.person() for _ in range(4))
+    good = market.terms(fee=1000, duration=DAY_S)
+    bad = market.terms(commercial=False, derivatives=False, ai_training=PAID, fee=1)
+    work = market.work(ada, good)
+    (first,) = market.events(market.does(buyer, "license", work.id, good, buyer, value=1000), "Licensed")
+    market.does(buyer, "transferFrom", buyer, heir, first["licence"])
+    market.does(ada, "setTerms", work.id, bad, 0, b"")
+    (second,) = market.events(market.does(envious, "license", work.id, bad, envious, value=1), "Licensed")
+    gift = (envious, heir, second["licence"])
+    assert market.refusal(envious, "transferFrom", *gift) == "AlreadyLicensed"
+    assert market.asks("hasLicence", work.id, heir, COMMERCIAL)
+    market.does(heir, "transferFrom", heir, heir, first["licence"])
+    market.later(DAY_S)
+    market.does(envious, "transferFrom", *gift)
+    assert market.asks("hasLicence", work.id, heir, AI_TRAINING), "the first has ended"
+
+
 # -- derivatives
 
 
