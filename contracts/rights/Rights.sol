@@ -472,7 +472,8 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     }
 
     function _setHalted(uint256 asset, bool halted) internal override {
-        _countingAsset(asset).halted = halted;
+        bool ends = !halted && _superseded[asset].owner != address(0); // a work that lost its place under review
+        (ends ? _superseded[asset] : _countingAsset(asset)).halted = halted;
     }
 
     /// @dev Whatever stands for the file makes room for an earlier statement, and for no other.

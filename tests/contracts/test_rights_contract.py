@@ -412,6 +412,21 @@ def test_a_review_halts_until_it_is_decided_or_runs_out(market: Market) -> None:
     assert market.asks("reviewOf", work.id)[:2] == [False, False]
 
 
+def test_a_review_of_a_work_that_lost_its_place_can_be_decided_and_its_money_claimed(market: Market) -> None:
+    ada, other, terms = market.person(), market.person(), market.terms(fee=10)
+    first = market.statement(ada, upload=(upload := market.digest()))
+    copy = market.statement(other, upload=upload)
+    market.grow()
+    market.register(copy, terms)
+    market.does(other, "license", copy.id, terms, other, value=10)
+    market.does(market.reviewer, "flag", copy.id, bytes(32), bytes(32))
+    market.register(first, terms)
+    assert market.refusal(other, "claim", copy.id, copy.id, COIN, []) == "InReview"
+    market.does(market.reviewer, "resolve", copy.id, False, bytes(32))
+    market.does(other, "claim", copy.id, copy.id, COIN, [])
+    assert market.refusal(market.reviewer, "flag", copy.id, bytes(32), bytes(32)) == "Superseded"
+
+
 def test_an_objection_that_is_upheld_ends_licences_for_good_and_takes_no_money(market: Market) -> None:
     ada, holder, terms = market.person(), market.person(), market.terms(fee=10)
     work = market.work(ada, terms)
