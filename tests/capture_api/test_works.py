@@ -13,7 +13,6 @@ import pytest
 
 from ledger.asking import nodes
 from ledger.holder import Held, message, signed
-from ledger.rights import RIGHTS
 from ledger.signer import LocalSigner
 from tests.photos import jpeg
 from tests.service import ROOT, Answer, Running
@@ -159,33 +158,6 @@ def test_what_the_contract_refuses_is_said_in_words(service: Running, people: li
     licence = ask(service, "POST", f"/v1/captures/{sold}/licences", {"holder": owner}, people[0]).json
     held = {"parents": [{"id": sold, "licence": licence["result"]["licence"]}]}
     assert ask(service, "POST", derivation, held, people[1]).json["state"] == "done"
-
-
-def test_what_can_never_be_is_refused_and_holds_nobody_up(service: Running) -> None:
-    capture = registered(service, 7045)
-    made(service, capture, {"preset": "commercial", "fee": "5"})
-    nobody, contract = "0x" + "00" * 20, ask(service, "GET", f"/v1/captures/{capture}/licences").json["quote"]["chain"]
-    for path, body in (("licences", {"holder": nobody}), ("moves", {"to": contract["contract"]})):
-        answer = ask(service, "POST", f"/v1/captures/{capture}/{path}", body)
-        assert (answer.status, "account that it should go to" in answer.json["detail"]) == (409, True), answer.body
-
-
-@pytest.mark.parametrize("pays_only_in_estimates", [False, True])
-def test_an_owner_whose_wallet_plays_tricks_holds_nobody_up(service: Running, pays_only_in_estimates: bool) -> None:
-    capture, other = registered(service, 7046 + pays_only_in_estimates), registered(service, 7048)
-    made(service, capture, {"preset": "commercial", "fee": "5"})
-    ask(service, "POST", f"/v1/captures/{capture}/licences", {"holder": STRANGER})
-    wallet = f"0x{0xCAFE + pays_only_in_estimates:040x}"
-    assert ask(service, "POST", f"/v1/captures/{capture}/moves", {"to": wallet}).json["state"] == "done"
-    lie = RIGHTS.selector("error", "AlreadyLicensed").hex()  # of a licence that is not there
-    code = f"63{lie}60e01b600052600160235260246000fd"
-    if pays_only_in_estimates:
-        code = "3a600557005bfe"  # stops where gas has no price, and fails where it has one
-    rpc = json.loads((service.home / "run/engines.json").read_text())["chain_url"]
-    nodes(rpc).ask("anvil_setCode", wallet, "0x" + code)
-    claim = ask(service, "POST", f"/v1/captures/{capture}/claims")
-    assert claim.status == 409, claim.body
-    assert made(service, other)["state"] == "done"
 
 
 def test_others_learn_nothing(service: Running, people: list[str]) -> None:
