@@ -20,6 +20,7 @@ from capture_api.public import published
 from capture_api.services import services
 from capture_api.strangers import limited
 from capture_api.works import ADDRESS, MAX_BODY_BYTES
+from ledger.asking import WorkState
 from ledger.holder import Held, message, recovered
 from ledger.rights import RIGHTS, USES
 from pipeline.record import Capture
@@ -50,6 +51,7 @@ def copy(capture_id: str) -> Response:
     if not works().may(asset, ANYONE, use):
         held = _shown(asset, use)
         if held is None or not works().may(asset, held.holder, use):
+            _check_on_sale(asset, work)
             raise _payment_required(capture, quote(asset, work), use, held)
     sha256 = open_or_refuse(capture.fact("manifest").open_file, capture.id)
     return blob_answer(sha256, capture.fact("manifest").signed_media_type)
@@ -124,6 +126,16 @@ def _shown(asset: int, use: str) -> Held | None:
         raise problem("signature-refused", "The signature is not the holder's, over the text that the 402 names.",
                       reason="wrong-key")  # fmt: skip
     return held
+
+
+def _check_on_sale(asset: int, work: WorkState) -> None:
+    """Raise Problem when the contract would refuse the purchase that a 402 asks for."""
+    if not work.counts:
+        raise problem("no-work", "An earlier statement about the same file turned up: this one sells no licences.")
+    if work.awaits_parents:
+        raise problem("not-there-yet", "Its owner has yet to say on the chain what it was made from.")
+    if works().is_halted(asset):
+        raise problem("not-allowed", "Somebody objects to this work, and it is licensed no more until that is decided.")
 
 
 def _payment_required(capture: Capture, offer: dict[str, Any], use: str, held: Held | None) -> Exception:

@@ -106,6 +106,11 @@ class Works:
         """Whether somebody may use a work, with or without a licence; `use` is one of USES."""
         return bool(self.view("hasLicence", asset, holder, USES.index(use))[0])
 
+    def is_halted(self, asset: int) -> bool:
+        """Whether nobody gets a licence, because of a review that runs or that upheld an objection."""
+        in_review, barred, _ = self.view("reviewOf", asset)
+        return bool(in_review or barred)
+
     def received(self, asset: int, currency: str = COIN) -> int:
         """All that a work ever earned, for itself and for its ancestors."""
         return int(self.view("received", asset, currency)[0])

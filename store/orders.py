@@ -89,11 +89,11 @@ class Orders:
         with self._database.read() as connection:
             return list(connection.execute(query.limit(limit)).scalars())
 
-    def open(self, limit: int) -> list[Order]:
-        """What is not done: first what was sent and is in no block yet, then the oldest."""
-        mine = sa.select(orders).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)
+    def waiting(self) -> list[str]:
+        """The ids of what is not done: first what was sent and is in no block yet, then the oldest."""
+        mine = sa.select(orders.c.id).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)
         with self._database.read() as connection:
-            return [_order(row) for row in connection.execute(mine.limit(limit))]
+            return list(connection.execute(mine).scalars())
 
     def signed(self, order: Order | None, sent: Relayed) -> None:
         """Keep what is about to be sent: after a crash the same bytes go again, and nothing is paid twice.

@@ -19,7 +19,12 @@ PAUSE_S = 5.0  # after the chain or the database failed
 AFTER_FAULT_S = 60.0
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
 WAIT_S = 60.0  # for a block; what is in none by then is sent again
-LIMIT = 50  # orders in one look
+MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
+# What runs code of others, a wallet's or a token's, and what is said when that code refuses.
+OTHERS_CODE = {
+    "claim": "whoever owns the work, or the token, refuses the payment: it waits in the contract",
+    "move": "the account that it should go to takes no works",
+}
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +42,7 @@ class Relaying:
         while self._services.has_rights:
             pause_s = LOOK_S
             try:
-                if self._services.orders.open(1) or time.monotonic() > checked + CHECK_S:
+                if self._services.orders.waiting() or time.monotonic() > checked + CHECK_S:
                     self.look()
                     checked = time.monotonic()
             except Unavailable as unavailable:
@@ -54,7 +59,11 @@ class Relaying:
     def look(self) -> None:
         """Bring every open order to its end, or as far as it goes."""
         wishes = self._ready()
-        for order in self._services.orders.open(LIMIT):
+        for order_id in self._services.orders.waiting():  # all: those that wait for long must not hide the others
+            try:
+                order = self._services.orders.get(order_id)
+            except LookupError:
+                continue  # erased with its capture
             try:
                 self._advance(order, wishes)
             except LookupError:
@@ -104,6 +113,8 @@ class Relaying:
                 orders.mined(order, self._outcome(relay, order.transactions[-1], order.raw))
             elif isinstance(step := wishes.next(order), Done):
                 orders.done(order, step.result)
+            elif len(order.transactions) >= MOST_SENT:
+                raise Rejected("the chain undid every transaction that was sent for this")
             else:
                 signed = self._sign(step, relay)
                 orders.signed(order, Relayed(signed.nonce, signed.hash, signed.raw))
@@ -129,7 +140,7 @@ class Relaying:
             raise Unavailable(f"the chain at {relay.host}, which has {transaction} in no block yet")
 
     def _contract_refused(self, order: Order, refusal: WouldRevert) -> None:
-        if refusal.name == "AlreadyLicensed":
+        if refusal.name == "AlreadyLicensed" and order.kind == "licence":
             licence = int(refusal.values[0])
             held = self._services.relay.works.licence(licence)
             told = {
@@ -141,6 +152,9 @@ class Relaying:
             self._services.orders.done(order, told)
         elif refusal.name in WORDS:
             self._services.orders.refused(order, WORDS[refusal.name])
+        elif order.kind in OTHERS_CODE:
+            # Its words are that code's, which may say anything; and it may never change its mind.
+            self._services.orders.refused(order, OTHERS_CODE[order.kind])
         else:
             log.error("order %s (%s) waits: %s", order.id, order.kind, refusal)
             self._services.orders.waits(order, f"the contract refuses it, by {refusal.name}: a person has to look")

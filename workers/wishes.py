@@ -45,6 +45,7 @@ WORDS = {
     "Barred": "an objection to this work was upheld: it is licensed no more",
     "NothingToClaim": "nothing is there to be paid out",
     "NotTheOwner": "somebody else owns the work on the chain: whoever does has to ask",
+    "ERC721InvalidReceiver": "the account that it should go to can hold no works and no licences",
     "UnknownTerms": "these terms are not on the chain",
 }
 

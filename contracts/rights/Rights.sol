@@ -456,7 +456,13 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         if (uint80(token) != 0) {
             Licence memory held = _licences[token];
             if (!_terms[held.terms].transferable || !_lasts(held)) revert NotTransferable(token);
-            _givenOn[token & ~LICENCE_PART][to] = token;
+            uint256 asset = token & ~LICENCE_PART;
+            uint256 given = _givenOn[asset][to];
+            // One for each work: a gift must not hide what the holder was given before.
+            if (given != token && given != 0 && _ownerOf(given) == to && _lasts(_licences[given])) {
+                revert AlreadyLicensed(given);
+            }
+            _givenOn[asset][to] = token;
         }
         return super._update(to, token, auth);
     }
@@ -466,7 +472,8 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     }
 
     function _setHalted(uint256 asset, bool halted) internal override {
-        _countingAsset(asset).halted = halted;
+        bool ends = !halted && _superseded[asset].owner != address(0); // a work that lost its place under review
+        (ends ? _superseded[asset] : _countingAsset(asset)).halted = halted;
     }
 
     /// @dev Whatever stands for the file makes room for an earlier statement, and for no other.

@@ -224,6 +224,24 @@ def test_a_gift_takes_nothing_away_and_terms_stay_as_they_were(market: Market) -
     assert not market.asks("hasLicence", work.id, buyer, DERIVATIVES), "its holder wanted others"
 
 
+def test_a_licence_that_was_given_is_not_hidden_by_another_gift(market: Market) -> None:
+    ada, buyer, heir, envious = (market.person() for _ in range(4))
+    good = market.terms(fee=1000, duration=DAY_S)
+    bad = market.terms(commercial=False, derivatives=False, ai_training=PAID, fee=1)
+    work = market.work(ada, good)
+    (first,) = market.events(market.does(buyer, "license", work.id, good, buyer, value=1000), "Licensed")
+    market.does(buyer, "transferFrom", buyer, heir, first["licence"])
+    market.does(ada, "setTerms", work.id, bad, 0, b"")
+    (second,) = market.events(market.does(envious, "license", work.id, bad, envious, value=1), "Licensed")
+    gift = (envious, heir, second["licence"])
+    assert market.refusal(envious, "transferFrom", *gift) == "AlreadyLicensed"
+    assert market.asks("hasLicence", work.id, heir, COMMERCIAL)
+    market.does(heir, "transferFrom", heir, heir, first["licence"])
+    market.later(DAY_S)
+    market.does(envious, "transferFrom", *gift)
+    assert market.asks("hasLicence", work.id, heir, AI_TRAINING), "the first has ended"
+
+
 # -- derivatives
 
 
@@ -393,6 +411,21 @@ def test_a_review_halts_until_it_is_decided_or_runs_out(market: Market) -> None:
     market.does(ada, "license", work.id, terms, market.person(), value=10)
     assert market.refusal(market.reviewer, "resolve", work.id, True, bytes(32)) == "NotInReview"
     assert market.asks("reviewOf", work.id)[:2] == [False, False]
+
+
+def test_a_review_of_a_work_that_lost_its_place_can_be_decided_and_its_money_claimed(market: Market) -> None:
+    ada, other, terms = market.person(), market.person(), market.terms(fee=10)
+    first = market.statement(ada, upload=(upload := market.digest()))
+    copy = market.statement(other, upload=upload)
+    market.grow()
+    market.register(copy, terms)
+    market.does(other, "license", copy.id, terms, other, value=10)
+    market.does(market.reviewer, "flag", copy.id, bytes(32), bytes(32))
+    market.register(first, terms)
+    assert market.refusal(other, "claim", copy.id, copy.id, COIN, []) == "InReview"
+    market.does(market.reviewer, "resolve", copy.id, False, bytes(32))
+    market.does(other, "claim", copy.id, copy.id, COIN, [])
+    assert market.refusal(market.reviewer, "flag", copy.id, bytes(32), bytes(32)) == "Superseded"
 
 
 def test_an_objection_that_is_upheld_ends_licences_for_good_and_takes_no_money(market: Market) -> None:
