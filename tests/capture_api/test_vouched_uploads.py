@@ -15,6 +15,7 @@ from tests.capture_api.test_devices import refused
 from tests.capture_api.test_proof import check, unpacked
 from tests.capture_api.test_uploads import PIECE, begun, done_header, draft, large, node, said, tus
 from tests.devices import Phone, b64url, nonce_of
+from tests.notify.receiver import until
 from tests.photos import jpeg
 from tests.service import Answer, Running
 from wiring import Services
@@ -277,5 +278,8 @@ def test_an_erasure_leaves_nothing_of_what_the_device_signed(service: Running, p
     signature = base64.urlsafe_b64decode(statement.rpartition(".")[2] + "==").hex().encode()
     gone = service.ask("GET", f"/v1/captures/{capture['id']}")
     assert gone.status == 410 and signature not in gone.body
+    # Sent at the moment at which the same bytes are removed it is refused with 503, and is sent again.
+    digest = hashlib.sha256(photo).hexdigest()
+    until(lambda: not (service.home / f"blobs/sha256/{digest[:2]}/{digest}").exists(), "the removal of its bytes")
     again = capture_of(service, sent(service, begun(service, len(photo), Capture_Statement=statement), photo))
     assert again["device"]["notices"] == ["the counter 60 was used before, for another photo or one that was erased"]
