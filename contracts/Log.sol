@@ -148,7 +148,14 @@ contract Log {
     /// @return Its root.
     function rootAt(uint64 size_) public view returns (bytes32) {
         uint256 high = _head.count;
-        uint256 low = high > HELD ? high - HELD : 0;
+        uint256 oldest = high > HELD ? high - HELD : 0;
+        uint256 low = high;
+        // Proofs are mostly of a tree of a moment ago: steps back that double read fewer slots than halves of the ring.
+        for (uint256 step = 1; low > oldest; step *= 2) {
+            low = low > oldest + step ? low - step : oldest;
+            if (_sizes[low % HELD] <= size_) break;
+            high = low;
+        }
         while (low < high) {
             uint256 middle = (low + high) / 2;
             uint64 found = _sizes[middle % HELD];

@@ -59,4 +59,4 @@ def test_the_verifier_knows_this_contract() -> None:
     assert Web3.to_hex(Web3.keccak(text=text)) == outside.APPENDED
     assert [field["indexed"] for field in event["inputs"]] == [True, False]
     assert Web3.to_hex(Web3.keccak(text="size()")[:4]) == outside.SIZE_CALL
-    assert artifact["runtime_sha256"] == verify_chain.RUNTIME_SHA256
+    assert artifact["runtime_sha256"] == verify_chain.RUNTIMES_SHA256[0]

@@ -139,7 +139,7 @@ def test_another_contract_that_says_the_same_is_unmasked_by_its_code(
     documents: dict[str, Document], chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, document = next(iter(documents.items()))
-    monkeypatch.setattr(verify_chain, "RUNTIME_SHA256", "00" * 32)
+    monkeypatch.setattr(verify_chain, "RUNTIMES_SHA256", ("00" * 32,))
     result = step(document, name, chain)
     assert result.result == "failed"
     assert json.loads(ARTIFACT.read_text())["runtime_sha256"] in result.sentence

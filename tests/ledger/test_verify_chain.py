@@ -84,7 +84,7 @@ def honest(document: Document) -> dict[str, Any]:
 
 @pytest.fixture
 def node(document: Document, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(verify_chain, "RUNTIME_SHA256", hashlib.sha256(CODE).hexdigest())
+    monkeypatch.setattr(verify_chain, "RUNTIMES_SHA256", (hashlib.sha256(CODE).hexdigest(),))
     running = Node(honest(document))
     yield running
     running.stop()
@@ -232,7 +232,7 @@ def test_no_answer_raises_or_passes(document: Document, node: Node, data: st.Dat
 
 def test_the_constants_are_those_of_the_shipped_contract() -> None:
     artifact = json.loads(ARTIFACT.read_text())
-    assert artifact["runtime_sha256"] == verify_chain.RUNTIME_SHA256
+    assert artifact["runtime_sha256"] == verify_chain.RUNTIMES_SHA256[0]
     signatures = {
         f"{item['name']}({','.join(part['type'] for part in item['inputs'])})"
         for item in artifact["abi"]
