@@ -2,6 +2,7 @@
 
 import secrets
 from base64 import b32encode
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from flask import Response, url_for
@@ -19,6 +20,7 @@ from pipeline.device import Device
 from pipeline.errors import Rejected
 from pipeline.record import Asset, Capture, Request, Rights
 from rights.terms import parse_rights
+from store.captures import BytesGone
 from store.idempotency import KeyReused
 from store.lineage import ParentErased
 from store.quotas import OverQuota
@@ -47,7 +49,9 @@ def register_upload(upload: Upload, idempotency_key: str | None = None, device: 
     for_photo(device, upload.incoming.sha256)
     still_enrolled(device)
     try:
-        return _register(upload, idempotency_key, device)
+        with suppress(BytesGone):
+            return _register(upload, idempotency_key, device)
+        return _register(upload, idempotency_key, device)  # the erasure that took them is done now
     except KeyReused as reused:
         raise problem("idempotency-key-reused", f"{reused}.") from None
     except OverQuota as over:

@@ -171,7 +171,6 @@ class Incoming:
         # S3 takes parts of 5 MiB or more; a local file has no such need, and 200 slow uploads share the memory.
         self._writer = obstore.open_writer(store, self._path, buffer_size=CHUNK_BYTES if folder else 5 << 20)
         self._sha256, self._size, self._open = hashlib.sha256(), 0, True
-        self._kept = False
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes. Raises Rejected beyond the limit."""
@@ -192,15 +191,15 @@ class Incoming:
         return self._size
 
     def keep(self) -> Received:
-        """Make the bytes durable under their digest. The same bytes twice are stored once."""
+        """Make the bytes durable under their digest. The same bytes twice are stored once.
+
+        Again, when an erasure of the same photo took them away meanwhile: what came in is there until the block ends.
+        """
         self._close()
         key = _key(self.sha256)
         self._sync(self._path)
-        try:
-            obstore.rename(self._store, self._path, key, overwrite=False)
-        except AlreadyExistsError:
-            obstore.delete(self._store, self._path)
-        self._kept = True
+        with suppress(AlreadyExistsError):
+            obstore.copy(self._store, self._path, key, overwrite=False)  # in a folder: another name for the same bytes
         self._sync(key)
         return Received(self.sha256, self._size)
 
@@ -210,10 +209,9 @@ class Incoming:
         return self._path
 
     def discard(self) -> None:
-        """Leave nothing behind. After `keep` this does nothing."""
-        if not self._kept:
-            self._close()
-            obstore.delete(self._store, self._path)
+        """Leave nothing behind but what was kept."""
+        self._close()
+        obstore.delete(self._store, self._path)
 
     def _close(self) -> None:
         if self._open:

@@ -28,6 +28,10 @@ LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); e
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
 
+class BytesGone(Unavailable):
+    """The bytes were stored already, as another capture's, which was erased before this was committed."""
+
+
 class CaptureRecords:
     """The record of every capture (port: pipeline.ports.Captures).
 
@@ -215,12 +219,12 @@ class CaptureRecords:
         return {"all": total, "open": open_, "held": held}
 
     def _check_blobs(self, connection: Connection, fact: Any) -> None:
-        """Raise Unavailable, before anything is committed, when bytes that the fact names were erased meanwhile."""
+        """Raise BytesGone, before anything is committed, when bytes that the fact names were erased meanwhile."""
         named = blobs_of(fact)
         if named:
             blobs_stay(connection)
         if not all(map(self._has_blob, named)):
-            raise Unavailable("the blob store, from which these bytes were erased meanwhile: they must be sent again")
+            raise BytesGone("the blob store, from which these bytes were erased meanwhile: they must be sent again")
 
     def _update(self, *where: sa.ColumnElement[bool], **values: Any) -> None:
         with self._database.write() as connection:
