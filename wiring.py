@@ -36,6 +36,7 @@ from store.quotas import Quotas
 from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
 from store.uploads import UploadStore
+from store.wallets import Wallets
 
 if TYPE_CHECKING:
     from fingerprint.band_index import BandIndex
@@ -362,6 +363,10 @@ class Services:
 
         file = self.settings.relay_key_file or self.settings.keys / "chain" / "relay.key"
         return read_or_make_key(file, self.settings.chain_password_file)
+
+    @cached_property
+    def wallets(self) -> Wallets:
+        return Wallets(self.database)
 
     @cached_property
     def orders(self) -> Orders:

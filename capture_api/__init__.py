@@ -30,6 +30,7 @@ from capture_api.strangers import Strangers
 from capture_api.subscriptions import subscriptions
 from capture_api.uploads import uploads
 from capture_api.verify import verify
+from capture_api.wallet import wallet
 from capture_api.watch import Watch
 from settings import MAX_AT_ONCE, MAX_UPLOAD_BYTES
 from wiring import Services
@@ -49,7 +50,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_watch"] = Watch(services.changes.newest)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    told = feed, subscriptions, shell, crawlers, buying
+    told = feed, subscriptions, shell, crawlers, buying, wallet
     known = captures, uploads, devices, proofs, matches, verify, inspector, log, certificates, public, operations
     for blueprint in (*known, *told):
         app.register_blueprint(blueprint)

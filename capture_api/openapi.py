@@ -16,6 +16,7 @@ from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_rights import RIGHTS
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.openapi_uploads import UPLOADS
+from capture_api.openapi_wallet import WALLET_CALLS, WALLET_SCHEMAS
 from capture_api.openapi_works import WORK_CALLS, WORK_SCHEMAS
 from capture_api.problems import TYPES as PROBLEMS
 from ledger.cose import MEDIA_TYPE as COSE
@@ -93,6 +94,7 @@ CALLS = (
     *RESOLUTION,
     *DEVICE_CALLS,
     *WORK_CALLS,
+    *WALLET_CALLS,
     *TOLD,
     *UPLOADS,
     Call("get", "/log/checkpoint", "The log's newest checkpoint, a C2SP signed note with the cosignatures it has.",
@@ -288,6 +290,7 @@ def _schemas() -> dict[str, Any]:
         **RESOLVED,
         **DEVICE_SCHEMAS,
         **WORK_SCHEMAS,
+        **WALLET_SCHEMAS,
         **TOLD_SCHEMAS,
         **PLAIN_SCHEMAS,
         "Receipt": {"type": "object", "required": list(_RECEIPT)},

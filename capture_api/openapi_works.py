@@ -39,8 +39,8 @@ WORK_CALLS = (
          {200: (JSON, ref("Revenue"))}, (*_KEYED, "not-there-yet"), (_ID,)),
     Call("post", "/v1/captures/{id}/claims", "Pay what a work earned for a work to that one's owner.", _ORDER,
          _ASKED, (_ID, _PREFER), _body("Claim")),
-    Call("post", "/v1/captures/{id}/moves", "Move a work to an account of your own.", _ORDER, _ASKED,
-         (_ID, _PREFER), _body("Move")),
+    Call("post", "/v1/captures/{id}/moves", "Move a work to an account of your own, or to your wallet.", _ORDER,
+         (*_ASKED, "no-wallet"), (_ID, _PREFER), _body("Move")),
     Call("get", "/v1/captures/{id}/orders/{order_id}", "How far an order is.", {200: (JSON, ref("Order"))},
          _KEYED, (_ID, path("order_id", "The order's id"))),
     Call("get", "/a/{id}/copy", "The published photo for a use that its terms or your licence allow; else what "
@@ -95,7 +95,7 @@ WORK_SCHEMAS: dict[str, Any] = {
     "Purchase": _strict(["holder"], holder=_ADDRESS),
     "Claim": _strict([], beneficiary={"type": ["string", "null"], "maxLength": 64},
                      currency={"anyOf": [_ADDRESS, {"type": "null"}]}),
-    "Move": _strict(["to"], to=_ADDRESS),
+    "Move": _strict([], to=_ADDRESS),
     "Order": {
         "type": "object",
         "required": ["id", "kind", "state", "created_at", "transactions", "result", "problem", "links"],

@@ -73,11 +73,11 @@ class Claim(BaseModel):
 
 
 class Move(BaseModel):
-    """To whom a work goes."""
+    """To whom a work goes; to the owner's own wallet when left out."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    to: str = Field(pattern=ADDRESS)
+    to: str | None = Field(default=None, pattern=ADDRESS)
 
 
 @captures.post("/<capture_id>/asset")
@@ -180,7 +180,10 @@ def move(capture_id: str) -> Response:
     """Move the work to an account of the owner's own: from then on that account owns it, and we cannot act for it."""
     capture = own(capture_id, owner_only=True)
     made(capture)
-    return ordered(capture, "move", {"to": read_json(Move, MAX_BODY_BYTES).to})
+    to, wallet = read_json(Move, MAX_BODY_BYTES).to, services().wallets.get(caller().owner)
+    if not to and not wallet:
+        raise problem("no-wallet", "Say in `to` where it goes, or show first which wallet is yours: POST /v1/wallet.")
+    return ordered(capture, "move", {"to": to or (wallet.address if wallet else "")})
 
 
 @captures.get("/<capture_id>/orders/<order_id>")

@@ -35,7 +35,7 @@ def recovered(text: str, signature: bytes) -> str | None:
     try:
         parsed = Signature(signature[:64] + bytes([signature[64] % 27]))
         return str(parsed.recover_public_key_from_msg_hash(_digest(text)).to_address())
-    except (BadSignature, ValidationError, ValueError):
+    except (BadSignature, ValidationError, ValueError, IndexError):
         return None
 
 

@@ -46,7 +46,7 @@ class Devices:
 
     def nonce(self, owner: str, for_s: int = NONCE_S) -> tuple[str, int] | None:
         """A new nonce for this owner and the unix second at which it ends; None when too many are open."""
-        nonce, now = secrets.token_urlsafe(24), _now_ms()
+        nonce, now = secrets.token_hex(16), _now_ms()
         until_ms = now + for_s * 1000
         with self._database.write() as connection:
             connection.execute(device_nonces.delete().where(device_nonces.c.until_ms < now - KEPT_S * 1000))

@@ -423,3 +423,12 @@ relayed = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("order_id", String(24), index=True),  # none for the contract's creation
 )
+
+# The accounts that owners showed to control, beside those that the service keeps for them.
+wallets = Table(
+    "wallets",
+    metadata,
+    Column("owner", String(32), primary_key=True),
+    Column("address", String(42), nullable=False),
+    Column("bound_at", String(27), nullable=False),
+)

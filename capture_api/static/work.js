@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as keyform from "./keyform.js";
 import { draw } from "./plot.js";
 import { explain } from "./problem.js";
+import * as wallet from "./wallet.js";
 
 const part = (id) => document.getElementById(id);
 const ID = part("work").dataset.capture;
@@ -37,7 +38,9 @@ async function load() {
     });
     part("work").hidden = false;
     show();
-    if (work) await revenue();
+    if (!work) return;
+    await revenue();
+    await wallet.show(work, act, () => order("POST", "moves", {}, "Moving it…", "The work is in your wallet."));
   } catch (problem) {
     trouble(problem);
   }
@@ -50,7 +53,7 @@ async function picture() {
 }
 
 function show() {
-  part("stands").hidden = part("revenue").hidden = !work;
+  part("stands").hidden = part("revenue").hidden = part("wallet").hidden = !work;
   part("offer-title").textContent = work ? "Offer it under other terms" : "Offer it";
   part("send").textContent = work ? "Change the offer" : "Offer it";
   if (!work) return;
@@ -108,13 +111,18 @@ function parts() {
   for (const name of ["price", "share"]) part(name).required = !part(`${name}-part`).hidden;
 }
 
-async function order(method, what, body, doing, done) {
+const order = (method, what, body, doing, done) => act(doing, async () => {
+  const options = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", Prefer: "wait=20" } };
+  await finished(await (await api.get(`${BASE}/${what}`, options)).json());
+}, done);
+
+/** Run a step that changes something, and say how it ended. */
+async function act(doing, step, done) {
   say(doing);
   part("trouble").hidden = true;
   for (const button of document.querySelectorAll("#work button")) button.disabled = true;
   try {
-    const options = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", Prefer: "wait=20" } };
-    await finished(await (await api.get(`${BASE}/${what}`, options)).json());
+    await step();
     say(done, "good");
     await load();
   } catch (problem) {

@@ -1,0 +1,89 @@
+"""An owner's own account: shown by signing a text, and what can be done with it then."""
+
+import json
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import encode_defunct
+
+from tests.capture_api.test_works import ask, made, registered
+from tests.service import Answer, Running
+
+
+def signed(key: bytes, text: str) -> str:
+    """As a wallet answers `personal_sign`."""
+    return "0x" + bytes(Account.from_key(key).sign_message(encode_defunct(text=text)).signature).hex()
+
+
+def text_for(service: Running, address: str) -> str:
+    answer = ask(service, "POST", "/v1/wallet/text", {"address": address})
+    assert answer.status == 201, answer.body
+    return str(answer.json["message"])
+
+
+def shown(service: Running, text: str, signature: str) -> Answer:
+    return ask(service, "POST", "/v1/wallet", {"message": text, "signature": signature})
+
+
+def refused(answer: Answer) -> str:
+    assert (answer.status, answer.json["type"]) == (403, "/docs#problem-sign-in-refused"), answer.body
+    return str(answer.json["detail"])
+
+
+def test_a_work_goes_to_the_wallet_that_was_shown(service: Running) -> None:
+    key = b"\x21" * 32
+    address = Account.from_key(key).address
+    ask(service, "DELETE", "/v1/wallet")
+    accounts = ask(service, "GET", "/v1/wallet").json
+    assert accounts["own"] is None
+    capture = registered(service, 7301)
+    made(service, capture)
+    kept = accounts["kept"]["address"]
+    owner = ask(service, "GET", f"/v1/captures/{capture}/asset").json["owner"]
+    assert owner == kept.lower() and accounts["kept"]["account"] == f"eip155:31337:{kept}", "no wallet is needed"
+    move = ask(service, "POST", f"/v1/captures/{capture}/moves")
+    assert (move.status, move.json["type"]) == (409, "/docs#problem-no-wallet")
+
+    text = text_for(service, address.lower())
+    assert text.startswith(f"127.0.0.1:{service.port} wants you to sign in") and address in text
+    assert shown(service, text, signed(key, text)).json["own"]["address"] == address
+    assert ask(service, "GET", "/v1/wallet").json["own"]["account"] == f"eip155:31337:{address}"
+    assert ask(service, "POST", f"/v1/captures/{capture}/moves").json["state"] == "done"
+    assert ask(service, "GET", f"/v1/captures/{capture}/asset").json["owner"] == address.lower()
+    assert ask(service, "DELETE", "/v1/wallet").status == 204
+    assert ask(service, "GET", "/v1/wallet").json["own"] is None
+
+
+def test_what_does_not_hold_binds_nothing(service: Running) -> None:
+    ask(service, "DELETE", "/v1/wallet")
+    key, other = b"\x22" * 32, b"\x23" * 32
+    text = text_for(service, Account.from_key(key).address)
+    good = signed(key, text)
+    assert "Another account signed this" in refused(shown(service, text, signed(other, text)))
+    assert "Another account signed this" in refused(shown(service, text.replace("costs", "c0sts"), good))
+    elsewhere = text.replace(f"127.0.0.1:{service.port} wants", "evil.example wants")
+    assert "It was signed for evil.example" in refused(shown(service, elsewhere, signed(key, elsewhere)))
+    chain = text.replace("Chain ID: 31337", "Chain ID: 1")
+    assert "switch the wallet" in refused(shown(service, chain, signed(key, chain)))
+    invented = text.replace("Nonce: ", "Nonce: abc")
+    assert "none that you were given" in refused(shown(service, invented, signed(key, invented)))
+    assert ask(service, "GET", "/v1/wallet").json["own"] is None
+    assert shown(service, text, good).status == 200, "the refused ones did not use the nonce up"
+    ask(service, "DELETE", "/v1/wallet")
+    assert "sent before" in refused(shown(service, text, good))
+    assert ask(service, "GET", "/v1/wallet").json["own"] is None
+
+
+def test_a_text_is_its_owners(service: Running) -> None:
+    added = service.command("keys", "add", "second").stdout.split()
+    other = next(word for word in added if word.startswith("cap_"))
+    key = b"\x24" * 32
+    text = text_for(service, Account.from_key(key).address)
+    body: Any = {"message": text, "signature": signed(key, text)}
+    assert "none that you were given" in refused(ask(service, "POST", "/v1/wallet", body, other))
+
+
+def test_a_host_that_a_request_makes_up_is_not_signed_for(service: Running) -> None:
+    body = json.dumps({"address": Account.from_key(b"\x25" * 32).address}).encode()
+    answer = service.ask("POST", "/v1/wallet/text", body, Content_Type="application/json", Host="evil.example")
+    assert (answer.status, "CAPTURE_PUBLIC_URL" in answer.json["detail"]) == (403, True)
