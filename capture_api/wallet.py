@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from eth_utils.address import to_checksum_address
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +14,7 @@ from capture_api.problems import Problem, problem
 from capture_api.render import json_answer
 from capture_api.services import services
 from capture_api.works import ADDRESS, MAX_BODY_BYTES
+from ledger.accounts import checksummed
 from ledger.signin import check, is_signed, message, parse
 from pipeline.errors import Rejected
 from pipeline.record import encode
@@ -58,7 +58,7 @@ def show() -> Response:
 @needs("capture")
 def text() -> Response:
     """The text that this account has to sign, good once and for minutes."""
-    address = to_checksum_address(read_json(Account, MAX_BODY_BYTES).address)
+    address = checksummed(bytes.fromhex(read_json(Account, MAX_BODY_BYTES).address[2:]))
     origin = _origin()
     made = services().devices.nonce(caller().owner)
     if made is None:
@@ -97,7 +97,7 @@ def unbind() -> Response:
 
 def _accounts() -> dict[str, Any]:
     bound = services().wallets.get(caller().owner)
-    kept = to_checksum_address(caller().owner_address)
+    kept = checksummed(caller().owner_address)
     return {
         "kept": {"address": kept, "account": f"eip155:{works().chain_id}:{kept}"},  # CAIP-10
         "own": bound and {"address": bound.address, "account": f"eip155:{works().chain_id}:{bound.address}",

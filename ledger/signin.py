@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from eth_utils.address import to_checksum_address
-
+from ledger.accounts import checksummed
 from ledger.holder import recovered
 from pipeline.errors import Rejected
 
@@ -55,7 +54,7 @@ def parse(text: str) -> SignIn:
     if not found:
         raise Rejected("this is no text of EIP-4361, version 1, line by line: sign the one that was given, unchanged")
     said = found.groupdict()
-    if said["address"] != to_checksum_address(said["address"]):
+    if said["address"] != checksummed(bytes.fromhex(said["address"][2:])):
         raise Rejected("the account must be written in the case of its checksum (EIP-55)")
     moments = {name: _moment(said[name]) for name in ("expires_at", "not_before")}
     issued_at = _moment(said["issued_at"])

@@ -30,8 +30,11 @@ PRELOADED = (
     "fingerprint.match",
     "provenance.inspect",
     "provenance.manifest",
+    "provenance.rendition",
     "rights.preferences",
+    "ledger.accounts",
     "ledger.leaf",
+    "ledger.place",
     "workers.jobs",
 )
 SWEEP_S = 1.0
@@ -160,6 +163,7 @@ def _preload() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     importlib.import_module("fingerprint.hashes").warm()
+    importlib.import_module("ledger.accounts").checksummed(bytes(20))  # its digest chooses a library at the first call
 
 
 def main() -> None:
