@@ -43,6 +43,7 @@ class Running:
             **{name: value for name, value in os.environ.items() if not name.startswith("CAPTURE_")},
             "CAPTURE_HOME": str(home),
             "CAPTURE_LISTEN": f"127.0.0.1:{self.port}",
+            "CAPTURE_PHOTO_WORKERS": "1",  # other files' services run beside this one, on two cores
             **environ,
         }
         self._process: subprocess.Popen[bytes] | None = None
