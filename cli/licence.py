@@ -4,13 +4,17 @@ import json
 import time
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import click
 
 from cli.common import explained
 from pipeline.errors import Rejected, Unavailable
+
+if TYPE_CHECKING:
+    from cli.offer import Offer
+    from ledger.endpoints import Endpoints
 
 TIMEOUT_S, WAIT_S, STEP_S = 30, 120, 0.2
 MAX_BYTES = 200 << 20
@@ -31,13 +35,17 @@ def licence() -> None:
 @click.option(
     "--at-most", type=int, default=None, help="The most to pay, in the currency's smallest unit; else you are asked."
 )
+@click.option("--currency", default=None, metavar="ADDRESS", help="The token to pay in, where the price is in one.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=None, help="Where the file goes.")
 @explained
-def buy(url: str, use: str, key_file: Path, rpc: str | None, at_most: int | None, output: Path | None) -> None:
+def buy(
+    url: str, use: str, key_file: Path, rpc: str | None, at_most: int | None, currency: str | None, output: Path | None
+) -> None:
     """Get the photo at URL (its public page) for a use, and buy a licence when that takes one.
 
     Again is safe: who holds a licence is not asked to pay, and the contract sells no second one while it lasts.
     """
+    from cli.offer import read_offer
     from ledger.accounts import read_or_make_key
     from ledger.signer import LocalSigner
 
@@ -46,10 +54,10 @@ def buy(url: str, use: str, key_file: Path, rpc: str | None, at_most: int | None
     copy = _copy_url(url, use)
     status, content, kind = _get(copy, None)
     if status == 402:
-        offer = json.loads(content)
+        offer = read_offer(content)
         status, content, kind = _get(copy, _header(offer, holder, key))
         if status == 402:
-            _pay(offer, holder, key, rpc, at_most)
+            _pay(offer, holder, key, rpc, at_most, currency)
             status, content, kind = _until_held(copy, offer, holder, key)
     if status != 200:
         raise Rejected(_detail(content, status))
@@ -58,48 +66,61 @@ def buy(url: str, use: str, key_file: Path, rpc: str | None, at_most: int | None
     click.echo(f"{file}: {len(content)} bytes, for {use}, as {holder}")
 
 
-def _pay(offer: dict[str, Any], holder: str, key: bytes, rpc: str | None, at_most: int | None) -> None:
-    price = offer["price"]
-    amount, currency = int(price["amount"]), price["currency"] or "of the chain's coin (smallest unit)"
+def _pay(offer: "Offer", holder: str, key: bytes, rpc: str | None, at_most: int | None, currency: str | None) -> None:
+    price = offer.price
+    amount, unit = price.units, price.currency or "of the chain's coin (smallest unit)"
     if at_most is None:
-        click.confirm(f"A licence for {offer['use']} costs {amount} {currency}. Buy it?", abort=True)
+        click.confirm(f"A licence for {offer.use} costs {amount} {unit}. Buy it?", abort=True)
     elif amount > at_most:
-        raise Rejected(f"the licence costs {amount} {currency}, more than --at-most {at_most}: nothing was paid")
-    if offer.get("play_money") and rpc is None:
+        raise Rejected(f"the licence costs {amount} {unit}, more than --at-most {at_most}: nothing was paid")
+    if offer.play_money and rpc is None:
         click.echo("The chain is the service's own and its coin is play money: the service's account buys.")
         body = json.dumps({"holder": holder}).encode()
-        status, content, _ = _ask(offer["play_money"], body, {"Content-Type": "application/json"})
+        status, content, _ = _ask(offer.play_money, body, {"Content-Type": "application/json"})
         if status not in (200, 202):
             raise Rejected(_detail(content, status))
         return
     if rpc is None:
         raise Rejected("this takes a transaction of your own: name a node of the chain with --rpc URL")
-    if price["currency"]:
-        contract = offer["chain"]["contract"]
-        raise Rejected(f"the price is in the token {price['currency']}: allow {contract} to take {amount} of it "
-                       "(approve), send the transaction from your wallet, and run this again")  # fmt: skip
-    _send(offer, holder, key, rpc)
+    if (price.currency or "").lower() != (currency or "").lower():
+        # "At most 1000" says nothing as long as whoever answers chooses of what.
+        raise Rejected(f"the price is in the token {price.currency}: to pay in that, run this with --currency "
+                       f"{price.currency}" if price.currency else
+                       "the price is in the chain's coin: leave --currency out")  # fmt: skip
+    _buy(offer, holder, key, rpc)
 
 
-def _send(offer: dict[str, Any], holder: str, key: bytes, rpc: str) -> None:
-    """The transaction, by the buyer's own account; waits until a block has it."""
+def _buy(offer: "Offer", holder: str, key: bytes, rpc: str) -> None:
+    """The purchase by the buyer's own account; first, where the price is in a token, leave to take it."""
     from ledger.asking import nodes
+    from ledger.erc20 import TOKEN
     from ledger.rights import RIGHTS
+
+    chain, contract = nodes(rpc), offer.chain.contract
+    if chain.chain_id() != offer.chain.id:
+        raise Rejected(f"the node at --rpc is of chain {chain.chain_id()}, the work is on chain {offer.chain.id}")
+    amount, token = offer.price.units, offer.price.currency
+    if token:
+        asked = {"to": token, "data": TOKEN.call("allowance", holder, contract)}
+        allowed = TOKEN.answer("allowance", chain.ask("eth_call", asked, "latest").content())[0]
+        if allowed < amount:  # enough already when an earlier run was cut off between the two
+            _send(chain, {"to": token, "data": TOKEN.call("approve", contract, amount), "value": 0}, holder, key)
+    # Made here, not taken from the answer: whoever answers must not choose what this account does.
+    data = RIGHTS.call("license", offer.work, bytes.fromhex(offer.terms_id), holder)
+    _send(chain, {"to": contract, "data": data, "value": 0 if token else amount}, holder, key)
+
+
+def _send(chain: "Endpoints", call: dict[str, Any], holder: str, key: bytes) -> None:
+    """One transaction; waits until a block has it."""
     from ledger.signer import LocalSigner
     from ledger.signing import sign
 
-    chain, contract = nodes(rpc), str(offer["chain"]["contract"])
-    if chain.chain_id() != offer["chain"]["id"]:
-        raise Rejected(f"the node at --rpc is of chain {chain.chain_id()}, the work is on chain {offer['chain']['id']}")
-    # Made here, not taken from the answer: whoever answers must not choose what this account does.
-    data = RIGHTS.call("license", int(offer["asset"], 16), bytes.fromhex(offer["terms_id"]), holder)
-    call: dict[str, Any] = {"to": contract, "data": data, "value": int(offer["price"]["amount"])}
     gas = chain.ask("eth_estimateGas", call | {"from": holder, "value": hex(call["value"])}).number()
     tip = chain.ask("eth_maxPriorityFeePerGas").number()
     base = chain.ask("eth_getBlockByNumber", "latest", False).quantity("baseFeePerGas")
     nonce = chain.ask("eth_getTransactionCount", holder, "pending").number()
     fees = {"gas": gas * 5 // 4, "maxFeePerGas": 2 * base + tip, "maxPriorityFeePerGas": tip}
-    signed = sign({"chainId": chain.chain_id(), "nonce": nonce, **fees, **call}, contract, LocalSigner(key))
+    signed = sign({"chainId": chain.chain_id(), "nonce": nonce, **fees, **call}, call["to"], LocalSigner(key))
     chain.ask("eth_sendRawTransaction", "0x" + signed.raw.hex())
     click.echo(f"sent {signed.hash}")
     end = time.monotonic() + WAIT_S
@@ -109,7 +130,7 @@ def _send(offer: dict[str, Any], holder: str, key: bytes, rpc: str) -> None:
         time.sleep(STEP_S)
 
 
-def _until_held(copy: str, offer: dict[str, Any], holder: str, key: bytes) -> tuple[int, bytes, str]:
+def _until_held(copy: str, offer: "Offer", holder: str, key: bytes) -> tuple[int, bytes, str]:
     """The answer, once the service sees the licence."""
     end = time.monotonic() + WAIT_S
     while True:
@@ -119,12 +140,12 @@ def _until_held(copy: str, offer: dict[str, Any], holder: str, key: bytes) -> tu
         time.sleep(STEP_S)
 
 
-def _header(offer: dict[str, Any], holder: str, key: bytes) -> str:
+def _header(offer: "Offer", holder: str, key: bytes) -> str:
     from ledger.holder import Held, message, signed
 
-    now, chain = int(time.time()), offer["chain"]
+    now, chain = int(time.time()), offer.chain
     # Our own words, not the answer's: a text of somebody else's choice could open doors elsewhere.
-    text = message(chain["id"], chain["contract"], int(offer["asset"], 16), offer["use"], Held(holder, now))
+    text = message(chain.id, chain.contract, offer.work, offer.use, Held(holder, now))
     return f'holder="{holder}"; time={now}; signature="0x{signed(text, key).hex()}"'
 
 

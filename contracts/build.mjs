@@ -1,4 +1,4 @@
-// Compiles the contracts to Log.json and Rights.json, and one for tests to tests/contracts/Token.json:
+// Compiles the contracts to Log.json and Rights.json, and those of the tests to tests/contracts/:
 // `node contracts/build.mjs`, or with `--print Log` one of them to standard output.
 // The artifacts are reproducible: the compiler's version and settings are pinned, and no metadata is appended to the code.
 import { createHash } from "node:crypto";
@@ -30,6 +30,12 @@ const contracts = {
     folder: "../tests/contracts/",
     artifact: "../tests/contracts/Token.json",
     files: ["Token.sol"],
+    settings: { evmVersion: "cancun", ...common, optimizer: { enabled: true, runs: 200 } },
+  },
+  Coin: {
+    folder: "../tests/contracts/",
+    artifact: "../tests/contracts/Coin.json",
+    files: ["Coin.sol"],
     settings: { evmVersion: "cancun", ...common, optimizer: { enabled: true, runs: 200 } },
   },
 };

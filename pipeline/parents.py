@@ -61,6 +61,11 @@ def asset_id(upload_sha256: bytes, place: int) -> int:
     return int.from_bytes(upload_sha256[:_FILE_BYTES] + place.to_bytes(_PLACE_BYTES) + bytes(_OWN_BYTES))
 
 
+def place_of(asset: int) -> int:
+    """The index in the log that a work's id names."""
+    return asset >> 8 * _OWN_BYTES & (1 << 8 * _PLACE_BYTES) - 1
+
+
 def parents_digest(asset_ids: Iterable[int]) -> bytes:
     """The statement's word for the parents: SHA-256 of their ids as 32-byte big-endian words, ascending.
 

@@ -25,6 +25,8 @@ STATUS_OF = {name: status for name, _, status in FACTS} | {
 ORDERED = {
     "asset": "work", "terms": "offer", "derive": "derivation", "licence": "licence", "claim": "claim", "move": "move",
 }  # fmt: skip
+DERIVED = "derived"  # another's work says on the chain that it was made from this one
+WORKS = (*ORDERED.values(), DERIVED)  # what happened to a work, not to its photo
 _PLACING_LOCK = 0x706C6163  # "plac"
 
 
@@ -39,8 +41,8 @@ class Change:
 
     @property
     def fact(self) -> str | None:
-        """The name of the fact that this is about; None for an erasure and for what became of an order."""
-        if self.name in ORDERED.values():
+        """The name of the fact that this is about; None for an erasure and for what happened to a work."""
+        if self.name in WORKS:
             return None
         return {INCLUDED: "anchor", FINAL: "anchor", ERASED: None}.get(self.name, self.name)
 
@@ -56,7 +58,7 @@ def type_of(name: str) -> str:
 
 
 STATUS_OF_TYPE = {type_of(name): status for name, status in STATUS_OF.items()}  # what has none changes none
-EVENT_TYPES = tuple(dict.fromkeys(type_of(name) for name in (*FACT_TYPES, FINAL, ERASED, *ORDERED.values())))
+EVENT_TYPES = tuple(dict.fromkeys(type_of(name) for name in (*FACT_TYPES, FINAL, ERASED, *WORKS)))
 
 
 class Changes:

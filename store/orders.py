@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
-from store.changes import ORDERED, note_changes
+from pipeline.parents import place_of
+from store.changes import DERIVED, ORDERED, note_changes
 from store.database import Database, now_text
-from store.schema import captures, changes, orders, relayed
+from store.schema import captures, changes, log_leaves, orders, relayed
 
 Kind = Literal["asset", "terms", "derive", "licence", "claim", "move"]
 State = Literal["open", "done", "refused"]
@@ -137,6 +138,10 @@ class Orders:
             again = order.kind == "asset" and connection.execute(told.where(changes.c.name == "work")).first()
             if not again:
                 note_changes(connection, ORDERED[order.kind], now_text(), mine)
+            if order.kind == "derive":
+                places = [place_of(int(parent["asset"], 16)) for parent in order.asked["parents"]]
+                named = sa.select(log_leaves.c.capture_id).where(log_leaves.c.position.in_(places))
+                note_changes(connection, DERIVED, now_text(), captures.c.id.in_(named))
 
     def refused(self, order: Order, problem: str) -> None:
         """It cannot be; the same may be wanted again."""

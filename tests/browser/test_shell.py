@@ -164,13 +164,14 @@ def test_a_push_message_becomes_a_notification(phone: Watched, service: Running)
     registrations: list[Any] = []
     session.on("ServiceWorker.workerRegistrationUpdated", lambda told: registrations.extend(told["registrations"]))
     session.send("ServiceWorker.enable")
-    phone.page.wait_for_timeout(200)
+    while not any(each["scopeURL"].startswith(service.base) for each in registrations):
+        phone.page.wait_for_timeout(50)  # the test's own time ends this
     told = {"id": "x", "status": "anchored"}
     message = {"type": "capture.anchored", "timestamp": "2026-01-01T00:00:00Z", "data": told}
     where = {"origin": service.base, "registrationId": registrations[-1]["registrationId"]}
     session.send("ServiceWorker.deliverPushMessage", where | {"data": json.dumps(message)})
     shown = """async () => { const worker = await navigator.serviceWorker.ready;
-        for (let at = 0; at < 50; at += 1) {
+        for (let at = 0; at < 250; at += 1) {
             const [first] = await worker.getNotifications();
             if (first) return [first.title, first.body, first.tag];
             await new Promise((wake) => setTimeout(wake, 100));

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web3 import Web3
 
 from ledger.asking import nodes
 from ledger.holder import Held, message, signed
@@ -48,6 +49,29 @@ def made(service: Running, capture: str, terms: Any = None, key: str = "") -> di
     assert answer.status == 200, answer.body
     found: dict[str, Any] = answer.json
     return found
+
+
+def newest(service: Running, key: str = "") -> str:
+    """Where the walk through an owner's captures ends now."""
+    walk = service.ask("GET", "/v1/captures", key=key).json
+    while walk["more"]:
+        walk = service.ask("GET", f"/v1/captures?since={walk['cursor']}", key=key).json
+    return str(walk["cursor"])
+
+
+def told(service: Running, capture: str, since: str, count: int, key: str = "") -> list[str]:
+    """What the stream says of a work from there on, so many times."""
+    headers = {"Authorization": f"Bearer {key or service.key}", "Last-Event-ID": since}
+    names: list[str] = []
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{service.base}/v1/events", headers=headers), timeout=20
+    ) as stream:
+        while len(names) < count:
+            line = stream.readline().decode()
+            event = json.loads(line[5:]) if line.startswith("data:") else {}
+            if event.get("id") == capture and "at" in event:
+                names.append(event["name"])
+    return names
 
 
 def test_a_photo_becomes_a_work_within_two_seconds(service: Running) -> None:
@@ -94,8 +118,10 @@ def test_a_collage_pays_the_photographers_and_its_maker_exactly_their_shares(
     collage = registered(service, 7012, people[2])
     made(service, collage, REMIX | {"fee": "10007"}, people[2])
     named = {"parents": [{"id": photo} for photo in photos]}
+    before = newest(service, people[0])
     derived = ask(service, "POST", f"/v1/captures/{collage}/derivation", named, people[2])
     assert derived.status == 200, derived.body
+    assert told(service, photos[0], before, 1, people[0]) == ["derived"], "its photographer hears of it"
     assert len(derived.json["result"]["shares"]) == 2
     ask(service, "POST", f"/v1/captures/{collage}/licences", {"holder": STRANGER}, people[2])
     amounts = []
@@ -223,6 +249,37 @@ def test_a_buyer_with_a_node_pays_by_its_own_transaction(service: Running, tmp_p
     assert (tmp_path / "copy.jpg").stat().st_size > 1000
 
 
+def test_a_price_in_a_token_is_paid_when_the_buyer_names_it(service: Running, tmp_path: Path) -> None:
+    rpc = json.loads((service.home / "run/engines.json").read_text())["chain_url"]
+    (tmp_path / "buyer.key").write_text("3b" * 32)
+    (tmp_path / "buyer.key").chmod(0o600)
+    holder, node = LocalSigner(b"\x3b" * 32).address, Web3(Web3.HTTPProvider(rpc))
+    nodes(rpc).ask("anvil_setBalance", holder, hex(10**18))
+    nodes(rpc).ask("anvil_impersonateAccount", holder)  # only to make the token: the command signs by itself
+    made_of = json.loads((ROOT / "tests/contracts/Coin.json").read_text())
+    creation = node.eth.contract(abi=made_of["abi"], bytecode=made_of["bytecode"]).constructor(holder)
+    address = str(node.eth.wait_for_transaction_receipt(creation.transact({"from": holder}))["contractAddress"])
+    coin: Any = node.eth.contract(Web3.to_checksum_address(address), abi=made_of["abi"])
+    capture = registered(service, 7064)
+    made(service, capture, {"preset": "commercial", "fee": "5000", "currency": address})
+    page = f"{service.base}/a/{capture}"
+    asked = "--at-most", "5000", "--use", "commercial", "--rpc", rpc
+    unnamed = bought(service, page, tmp_path, *asked)
+    assert (unnamed.returncode, f"--currency {address.lower()}" in unnamed.stderr.lower()) == (1, True), unnamed.stderr
+    other = bought(service, page, tmp_path, *asked, "--currency", STRANGER)
+    assert other.returncode == 1 and coin.functions.balanceOf(holder).call() == 10**9
+    run = bought(service, page, tmp_path, *asked, "--currency", address)
+    assert run.returncode == 0, run.stderr
+    again = bought(service, page, tmp_path, *asked, "--currency", address)
+    assert again.returncode == 0 and "sent" not in again.stdout
+    contract = ask(service, "GET", f"/v1/captures/{capture}/asset").json["chain"]["contract"]
+    held = [coin.functions.balanceOf(each).call() for each in (holder, Web3.to_checksum_address(contract))]
+    assert held == [10**9 - 5000, 5000]
+    assert coin.functions.allowance(holder, Web3.to_checksum_address(contract)).call() == 0, "no more than the price"
+    waits = ask(service, "GET", f"/v1/captures/{capture}/revenue").json["currencies"]
+    assert [each["received"] for each in waits if each["currency"] == address.lower()] == ["5000"]
+
+
 def test_free_uses_need_nothing_and_signatures_of_others_help_nobody(service: Running) -> None:
     free, sold = registered(service, 7062), registered(service, 7063)
     made(service, free, {"preset": "cc0"})
@@ -278,21 +335,10 @@ def test_every_dialect_of_a_work_says_the_same(service: Running) -> None:
 
 def test_whoever_follows_is_told_of_licences_and_money(service: Running) -> None:
     capture = registered(service, 7080)
-    walk = service.ask("GET", "/v1/captures").json
-    while walk["more"]:
-        walk = service.ask("GET", f"/v1/captures?since={walk['cursor']}").json
-    before = walk["cursor"]
+    before = newest(service)
     made(service, capture, {"preset": "commercial", "fee": "5"})
     ask(service, "POST", f"/v1/captures/{capture}/licences", {"holder": STRANGER})
     ask(service, "POST", f"/v1/captures/{capture}/claims")
     changed = service.ask("GET", f"/v1/captures?since={before}").json["captures"]
     assert capture in [each["id"] for each in changed]
-    request = urllib.request.Request(f"{service.base}/v1/events", headers={
-        "Authorization": f"Bearer {service.key}", "Last-Event-ID": before})  # fmt: skip
-    told: list[str] = []
-    with urllib.request.urlopen(request, timeout=20) as stream:
-        while len(told) < 3:
-            line = stream.readline().decode()
-            if line.startswith("data:") and json.loads(line[5:]).get("id") == capture and "at" in json.loads(line[5:]):
-                told.append(json.loads(line[5:])["name"])
-    assert told == ["work", "licence", "claim"]
+    assert told(service, capture, before, 3) == ["work", "licence", "claim"]

@@ -17,7 +17,11 @@ FOLDER = ROOT / "contracts"
 
 @pytest.mark.parametrize(
     "artifact",
-    [FOLDER / "Log.json", FOLDER / "Rights.json", ROOT / "tests" / "contracts" / "Token.json"],
+    [
+        FOLDER / "Log.json",
+        FOLDER / "Rights.json",
+        *(ROOT / f"tests/contracts/{name}.json" for name in ("Token", "Coin")),
+    ],
     ids=lambda artifact: artifact.stem,
 )
 def test_compiling_again_gives_the_same_artifact(artifact: Path) -> None:
