@@ -4,7 +4,7 @@ import dataclasses
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from pipeline.device import Device
 from pipeline.errors import Unavailable
 from pipeline.parents import UndeclaredPolicy
 from pipeline.ports import Picture, Public, Signed, SigningOrder
-from pipeline.record import Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
+from pipeline.record import Capture, Credentials, Fingerprint, Leaf, Rights, Timestamp, Verdict
 from settings import Engines, SettingError, Settings, worker_name
 from store.amendments import Amendments
 from store.bands import PostgresBands
@@ -33,6 +33,7 @@ from store.log import LogRecords
 from store.orders import Orders
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
 from store.quotas import Quotas
+from store.statements import RightsStatements
 from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
 from store.uploads import UploadStore
@@ -365,6 +366,10 @@ class Services:
         return read_or_make_key(file, self.settings.chain_password_file)
 
     @cached_property
+    def statements(self) -> RightsStatements:
+        return RightsStatements(self.database)
+
+    @cached_property
     def wallets(self) -> Wallets:
         return Wallets(self.database)
 
@@ -540,6 +545,16 @@ class Domains:
     def vouches(self, device: Device | None, verdict: Verdict) -> bool:
         known_copy = verdict.kind in ("exact_copy", "near_copy", "contains", "contained_in")
         return device is not None and not known_copy and self._services.attestation.vouches(device.attested)
+
+    def restate(self, capture: Capture, rights: Rights, previous: bytes, at: datetime) -> Leaf:
+        from ledger.leaf import leaf_digest, rights_statement
+
+        words = rights_statement(
+            salt=secrets.token_bytes(32), upload=capture.fact("asset").sha256,
+            manifest=capture.fact("manifest").sha256, previous=previous, owner=capture.owner_address,
+            terms=self.terms_id(rights), stated_at=int(at.timestamp()),
+        )  # fmt: skip
+        return Leaf(statement=words, digest=leaf_digest(words))
 
     def tombstone(self, grave: Grave) -> Leaf:
         from ledger.leaf import leaf_digest, tombstone

@@ -14,7 +14,7 @@ from capture_api.render import capture_json, fact_json, json_answer
 from capture_api.services import services, watch
 from pipeline.errors import Erased
 from pipeline.record import Capture, encode
-from store.changes import STATUS_OF, WORKS, Change
+from store.changes import STATED, STATUS_OF, WORKS, Change
 
 feed = Blueprint("feed", __name__, url_prefix="/v1")
 
@@ -126,6 +126,8 @@ def _ticks() -> Iterator[_Voice]:
 def _fact_event(change: Change, of_many: bool = False) -> str:
     """A change as an event; nothing for one that is not so any more."""
     which = {"id": change.capture_id} if of_many else {}
+    if change.name == STATED:
+        return _event(change.position, "rights", which | {"at": encode(change.at)})
     if change.name in WORKS:
         return _event(change.position, "order", which | {"name": change.name, "at": encode(change.at)})
     if change.fact is None:

@@ -61,5 +61,5 @@ def _terms(capture_id: str) -> dict[str, Any] | None:
         return None
     if not other.request.published:
         return None
-    rights = other.request.rights
+    rights = other.rights
     return {**encode(rights), "licence_title": licence_title(rights), "licence_url": licence_url(rights)}

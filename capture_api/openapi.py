@@ -14,6 +14,7 @@ from capture_api.openapi_family import FAMILY, FAMILY_SCHEMAS, METADATA_SCHEMAS,
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_rights import RIGHTS
+from capture_api.openapi_statements import STATEMENT_CALLS, statement_schemas
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.openapi_uploads import UPLOADS
 from capture_api.openapi_wallet import WALLET_CALLS, WALLET_SCHEMAS
@@ -55,6 +56,7 @@ CALLS = (
                   "when the body is the photo itself"), _DIGEST, *SIGNED, STATEMENT),
          _PHOTO | {"multipart/form-data": {"schema": _FORM, "encoding": {"metadata": {"contentType": JSON}}}}),
     *PLAIN,
+    *STATEMENT_CALLS,
     *FAMILY,
     Call("get", "/v1/captures/{id}", "The capture; facts to come are null.", {200: _CAPTURE}, _OWN, (ID,)),
     Call("delete", "/v1/captures/{id}",
@@ -293,6 +295,7 @@ def _schemas() -> dict[str, Any]:
         **WALLET_SCHEMAS,
         **TOLD_SCHEMAS,
         **PLAIN_SCHEMAS,
+        **statement_schemas(capture["rights"], facts["inclusion"], facts["anchor"]),
         "Receipt": {"type": "object", "required": list(_RECEIPT)},
         "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
         "Problem": {

@@ -32,7 +32,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "id": capture.id,
         "status": capture.status,
         "created_at": encode(capture.created_at),
-        "rights": encode(capture.request.rights),
+        "rights": encode(capture.rights),
         "published": capture.request.published,
         "keep_location": capture.request.keep_location,
         **parents_json(capture),
@@ -74,7 +74,7 @@ def _credentials_now(capture: Capture) -> Any:
 
 def links(capture: Capture) -> dict[str, str]:
     """Where everything about a capture is; only what exists already."""
-    call = {"self": "show", "events": "events", "original": "original"}
+    call = {"self": "show", "events": "events", "original": "original", "rights": "show_rights"}
     if "fingerprint" in capture.facts:
         call |= {"fingerprint": "fingerprint"}
     if "manifest" in capture.facts:

@@ -245,7 +245,7 @@ def _payments(asset: int) -> list[dict[str, Any]] | None:
 
 def _terms(capture: Capture, stated: dict[str, Any] | None) -> Terms:
     try:
-        return offer_of(capture.request.rights) if stated is None else parse_offer(stated)
+        return offer_of(capture.rights) if stated is None else parse_offer(stated)
     except Rejected as rejected:
         raise problem("invalid-terms", f"{rejected}.") from None
 

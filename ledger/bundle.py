@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,12 +25,14 @@ def write_bundle(
     chain_pem: str,
     signer: CheckpointSigner,
     sidecar: Iterable[bytes] | None = None,
+    later: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the zip into an empty file that can be sought; the same state gives the same bytes.
 
     `photo`: the signed photo in pieces; `suffix`: such as jpg; `chain_pem`: the certificates that signed it, the root
-    last; `sidecar`: the manifest store in pieces, when the photo has it not in itself. files.txt lists the other
-    files' SHA-256 as `sha256sum` does, signed by the log's key.
+    last; `sidecar`: the manifest store in pieces, when the photo has it not in itself; `later`: the receipts of what
+    was stated about the rights since, oldest first. files.txt lists the other files' SHA-256 as `sha256sum` does,
+    signed by the log's key.
     """
     files: dict[str, Iterable[bytes]] = {
         "README.txt": [README.read_bytes()],
@@ -39,12 +41,13 @@ def write_bundle(
         "log.vkey": [f"{signer.vkey}\n".encode()],
         f"photo.{suffix}": photo,
         "receipt.cose": [cose_receipt(receipt, signer)],
-        "receipt.json": [json.dumps(receipt, indent=1, ensure_ascii=False).encode() + b"\n"],
+        "receipt.json": [_json(receipt)],
         "statement.bin": [bytes.fromhex("".join(receipt["statement"]))],
         "verify.py": [VERIFIER.read_bytes()],
     }
     if "device" in receipt:
         files["p256.py"] = [CURVE.read_bytes()]
+    files |= {f"rights-{number}.json": [_json(each)] for number, each in enumerate(later, 1)}
     if sidecar:
         files["credentials.c2pa"] = sidecar
     lines = [KIND, f"capture {receipt['capture']}"]
@@ -52,6 +55,10 @@ def write_bundle(
         for name, content in files.items():
             lines.append(f"{_put(archive, name, content)}  {name}")
         _put(archive, "files.txt", [signer.sign_text("\n".join(lines) + "\n").encode()])
+
+
+def _json(receipt: Mapping[str, Any]) -> bytes:
+    return json.dumps(receipt, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline.errors import Rejected
 
@@ -10,26 +9,10 @@ WORD_BYTES = 32
 TAG = b"capture/leaf/v1".ljust(WORD_BYTES, b"\0")  # a change of meaning of any word takes a new version
 DEVICE_TAG = b"capture/leaf/v2".ljust(WORD_BYTES, b"\0")  # the tenth word is the digest of the device fact
 TOMBSTONE_TAG = b"capture/tombstone/v1".ljust(WORD_BYTES, b"\0")
+RIGHTS_TAG = b"capture/rights/v1".ljust(WORD_BYTES, b"\0")
+PREVIOUS_WORD, TERMS_WORD = 4, 6  # where a statement has them; the former in those of later rights only
 OWNER_BYTES = 20  # an Ethereum address
 LEAF_PREFIX = b"\0"  # RFC 9162 section 2.1.1: leaves and nodes are digested under different prefixes
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What the ten words say. Digests are SHA-256; `captured_at` is in unix seconds, when the upload was taken.
-
-    `device`: the digest of the device fact, None when no device signed for the photo.
-    """
-
-    salt: bytes
-    upload: bytes
-    manifest: bytes
-    fingerprint: bytes
-    owner: bytes
-    terms: bytes
-    parents: bytes
-    captured_at: int
-    device: bytes | None = None
 
 
 def statement(
@@ -46,9 +29,10 @@ def statement(
 ) -> tuple[bytes, ...]:
     """The ten words: tag, salt, upload, manifest, fingerprint, owner, terms, parents, capture time, device.
 
-    `owner` has 20 bytes and is padded on the left, as the chain does; the others have 32. `parents` is 32 zero
-    bytes for a photo that was made from no other. Without `device` the tenth word is zero and the tag's version 1, as
-    before there were devices. Raises Rejected for a wrong length or a time outside uint64.
+    Digests are SHA-256, of 32 bytes; `owner` has 20 and is padded on the left, as the chain does; `captured_at` is in
+    unix seconds, when the upload was taken. `parents` is 32 zero bytes for a photo that was made from no other.
+    `device` is the digest of the device fact: without it the tenth word is zero and the tag's version 1, as before
+    there were devices. Raises Rejected for a wrong length or a time outside uint64.
     """
     digests = {"salt": salt, "upload": upload, "manifest": manifest, "fingerprint": fingerprint,
                "terms": terms, "parents": parents} | ({} if device is None else {"device": device})  # fmt: skip
@@ -81,23 +65,25 @@ def tombstone(
     return (TOMBSTONE_TAG, *words[1:])
 
 
+def rights_statement(
+    *, salt: bytes, upload: bytes, manifest: bytes, previous: bytes, owner: bytes, terms: bytes, stated_at: int
+) -> tuple[bytes, ...]:
+    """The ten words of a later statement about a photo's rights: tag, salt, upload, manifest, previous, owner, terms,
+    0, time, 0.
+
+    `previous` is the leaf digest of what was stated before: the first time the photo's own leaf, and so a history that
+    none can be taken out of. Upload, manifest and owner are those of the photo's own statement, `stated_at` is in unix
+    seconds (docs/why-025). Raises Rejected.
+    """
+    words = statement(
+        salt=salt, upload=upload, manifest=manifest, fingerprint=previous, owner=owner, terms=terms,
+        parents=bytes(WORD_BYTES), captured_at=stated_at,
+    )  # fmt: skip
+    return (RIGHTS_TAG, *words[1:])
+
+
 def leaf_digest(words: Sequence[bytes]) -> bytes:
     """SHA-256(0x00 || words), the RFC 9162 leaf hash. Raises Rejected unless there are ten words of 32 bytes."""
     if len(words) != 10 or any(len(word) != WORD_BYTES for word in words):
         raise Rejected(f"a statement has ten words of {WORD_BYTES} bytes, not {[len(word) for word in words]}")
     return hashlib.sha256(LEAF_PREFIX + b"".join(words)).digest()
-
-
-def parse(words: Sequence[bytes]) -> Statement:
-    """The named view of ten words, the inverse of `statement`. Raises Rejected for words it could not have made."""
-    leaf_digest(words)  # checks the lengths
-    tag, salt, upload, manifest, fingerprint, owner, terms, parents, captured_at, device = words
-    if tag not in (TAG, DEVICE_TAG):
-        raise Rejected(f"the tag is {tag.hex()}: this is no statement of version 1 or 2")
-    if any(owner[:-OWNER_BYTES]) or any(captured_at[:-8]) or any(device) != (tag == DEVICE_TAG):
-        raise Rejected("the padding of the owner or the time is not zero, or the tenth word not as the tag says")
-    return Statement(
-        salt=salt, upload=upload, manifest=manifest, fingerprint=fingerprint, owner=owner[-OWNER_BYTES:],
-        terms=terms, parents=parents, captured_at=int.from_bytes(captured_at, "big"),
-        device=device if tag == DEVICE_TAG else None,
-    )  # fmt: skip

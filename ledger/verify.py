@@ -42,7 +42,7 @@ class Check:  # a receipt as JSON text, its photo, and the log's key
         self.vouch: Any = None
     def __getattr__(self, name: str) -> Any:
         raise NotChecked("what it needs is not well formed")
-    def receipt(self) -> str:  # it has the form of version 1 or 2, and is at one with itself
+    def receipt(self) -> str:  # it has the form of version 1 to 3, and is at one with itself
         outside = re.sub(rb'"(?:[^"\\]|\\.)*"?', b"", self.text)  # of strings; deep nesting kills some interpreters
         need(len(re.findall(rb"[\[{]", outside)) <= 500, "it has more than 500 brackets")
         found = json.loads(self.text.decode(), object_pairs_hook=lambda pairs: need(
@@ -50,12 +50,13 @@ class Check:  # a receipt as JSON text, its photo, and the log's key
         words, place, asset, manifest = (found[name] for name in ("statement", "inclusion", "asset", "manifest"))
         numbers = [found["version"], place["index"], place["tree_size"], asset["size"]]
         need(all(type(n) is int and 0 <= n < 2**63 for n in numbers), "a number is not whole, or not below 2^63")
-        need(found["version"] == 1 + ("device" in found), "it is of another version: get a newer verifier")
+        version = 1 + ("device" in found) + 2 * ("previous" in found)  # 3: of what was stated about rights later
+        need(numbers[0] == version < 4, "it is of another version: get a newer verifier")
         need(type(words) is type(place["proof"]) is list and len(words) == 10, "its statement or proof is misshapen")
         digests = [*words, found["leaf"], asset["sha256"], manifest["sha256"], *place["proof"]]
         need(all(re.fullmatch("[0-9a-f]{64}", value) for value in digests), "a digest is not 64 lower-case hex digits")
         raw = [bytes.fromhex(value) for value in digests]
-        need(words[2:4] == digests[11:13], "its asset or its manifest is not the one in the statement")
+        need(words[2:5] == [*digests[11:13], found.get("previous", words[4])], "its digests are not in its statement")
         self.note, self.rights, self.numbers = found["checkpoint"], found.get("rights"), numbers
         self.words, (self.entry, _, _, *self.proof), self.vouch = raw[:10], raw[10:], found.get("device")
         return "it is well formed, and at one with itself"
@@ -74,11 +75,11 @@ class Check:  # a receipt as JSON text, its photo, and the log's key
         need(sha256(text.encode()) == self.words[6], "the copyright information is not the one in the statement")
         return "the copyright information is the one in the statement"
     def leaf(self) -> str:  # the log's entry is the digest of the statement, and that holds the digests above
-        words, taken = self.words, time.gmtime(min(int.from_bytes(self.words[8], "big"), 2**37))
-        tag, last = (b"capture/leaf/v1", words[9]) if self.vouch is None else (b"capture/leaf/v2", b"")
+        version, words, at = self.numbers[0], self.words, time.gmtime(min(int.from_bytes(self.words[8], "big"), 2**37))
+        tag, last = b"capture/rights/v1" if version > 2 else b"capture/leaf/v%d" % version, words[9] * (version != 2)
         fixed = words[0] + words[5][:12] + words[8][:24] + last == tag.ljust(68 + len(last), b"\0")
         need(fixed and sha256(b"\0" + b"".join(words)) == self.entry, "the entry is not the digest of a statement")
-        return time.strftime("the entry is the digest of the statement; upload: %Y-%m-%d %H:%M:%S UTC", taken)
+        return time.strftime("the entry is the digest of the statement, of %Y-%m-%d %H:%M:%S UTC", at)
     def checkpoint(self) -> str:  # it is well formed, and of the same size as the proof (C2SP tlog-checkpoint)
         origin, size, root = [*open_note(self.note), "", ""][:3]
         need(re.fullmatch("0|[1-9][0-9]{0,18}", size) and len(from_base64(root)) == 32, "its size or root is malformed")
@@ -176,7 +177,6 @@ def check_files(folder: Path, key: str) -> str:  # of a bundle: each is as liste
     changed = [name for digest, name in files if sha256((folder / name).read_bytes()).hex() != digest]
     need(not changed, f"changed since the log's key signed the list: {', '.join(changed)}")
     return f"as the log's key signed them: {', '.join(name for _, name in files)}"
-
 def main(argv: Any = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="receipt.json photo.jpg")

@@ -50,8 +50,8 @@ class Check(offline.Check):
         if self._statement is None:
             raise NotChecked("give the statement with --statement: statement.bin, or the JSON receipt")
         words = statement_words(self._statement)
-        self.entry, self.words, self.numbers = leaf_digest(words), words, [1, 0, 0, len(self.file)]
-        self.vouch = any(words[9]) or None  # who signed is in the JSON receipt alone, as the terms are
+        # Which device signed is in the JSON receipt alone, as the terms are.
+        self.entry, self.words, self.numbers = leaf_digest(words), words, [1 + any(words[9]), 0, 0, len(self.file)]
         return super().leaf()
 
     def terms(self) -> str:

@@ -91,6 +91,7 @@ def check_promise(note: str | None, receipt: dict[str, Any], key: str, included:
         promised = parse(open_note(note, key))
     except Rejected as reason:
         raise ValueError(str(reason)) from None
+    need("previous" not in receipt, "it is kept by the photo's own receipt, and this is one of what was stated later")
     need(promised.upload.hex() == receipt["statement"][2], "it was made for another upload")
     need(promised.capture == receipt["capture"], "it was made for another capture")
     need(included == "passed", "the receipt does not show that its upload is in the log")

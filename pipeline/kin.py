@@ -12,7 +12,7 @@ Lookup = Callable[[str], Capture]  # raises LookupError for a capture that is no
 
 def title_of(capture: Capture) -> str:
     """What a person may call it: a capture has no title of its own, so whose it is, or when it came."""
-    rights = capture.request.rights
+    rights = capture.rights
     name = rights.credit or rights.creator
     return f"Photo by {name}" if name else f"Photo registered on {capture.created_at:%Y-%m-%d}"
 

@@ -304,8 +304,25 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class RightsStatement:
+    """What an owner stated about the rights once the photo was sealed: a leaf of its own, which names the one before.
+
+    `inclusion` and `anchor` are None until the leaf has its place, and until a block holds that.
+    """
+
+    rights: Rights
+    stated_at: datetime
+    leaf: Leaf
+    inclusion: Inclusion | None = None
+    anchor: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
-    """One capture: immutable but for the facts, which only ever grow. `facts` maps a fact's name to it."""
+    """One capture: immutable but for the facts and statements, which only ever grow. `facts` maps a name to its fact.
+
+    `statements`: what was stated about the rights after the photo was sealed, oldest first.
+    """
 
     id: str
     owner: str
@@ -314,6 +331,12 @@ class Capture:
     request: Request
     facts: typing.Mapping[str, Any]
     fact_times: typing.Mapping[str, datetime]
+    statements: tuple[RightsStatement, ...] = ()
+
+    @property
+    def rights(self) -> Rights:
+        """The newest word about the rights. The leaf and the signed file hold what was asked with the photo."""
+        return self.statements[-1].rights if self.statements else self.request.rights
 
     @property
     def status(self) -> str:

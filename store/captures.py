@@ -23,6 +23,7 @@ from store.lineage import link
 from store.outbox import anchor_at, newest_size
 from store.quotas import Charge, spend
 from store.schema import captures, erasures, facts, unstamped
+from store.statements import statements_of
 
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
@@ -97,6 +98,7 @@ class CaptureRecords:
             known = {name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written}
             times = {name: as_moment(moment) for name, _, moment in written}
             _show_inclusion(connection, known, times)
+            statements = statements_of(connection, capture_id)
         request = decode(Request, json.loads(row.request))
         if row.erased_at:
             raise Erased(row.id, row.owner, as_moment(row.erased_at), request.published, known)
@@ -108,6 +110,7 @@ class CaptureRecords:
             request=request,
             facts=known,
             fact_times=times,
+            statements=statements,
         )
 
     def put(self, capture_id: str, name: str, fact: Any, token: str | None = None) -> None:

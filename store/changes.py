@@ -26,6 +26,7 @@ ORDERED = {
     "asset": "work", "terms": "offer", "derive": "derivation", "licence": "licence", "claim": "claim", "move": "move",
 }  # fmt: skip
 DERIVED = "derived"  # another's work says on the chain that it was made from this one
+STATED = "rights"  # its owner stated something else about the rights, once it was sealed
 WORKS = (*ORDERED.values(), DERIVED)  # what happened to a work, not to its photo
 _PLACING_LOCK = 0x706C6163  # "plac"
 
@@ -41,8 +42,8 @@ class Change:
 
     @property
     def fact(self) -> str | None:
-        """The name of the fact that this is about; None for an erasure and for what happened to a work."""
-        if self.name in WORKS:
+        """The name of the fact that this is about; None for an erasure, a statement, what happened to a work."""
+        if self.name in (*WORKS, STATED):
             return None
         return {INCLUDED: "anchor", FINAL: "anchor", ERASED: None}.get(self.name, self.name)
 
@@ -58,7 +59,7 @@ def type_of(name: str) -> str:
 
 
 STATUS_OF_TYPE = {type_of(name): status for name, status in STATUS_OF.items()}  # what has none changes none
-EVENT_TYPES = tuple(dict.fromkeys(type_of(name) for name in (*FACT_TYPES, FINAL, ERASED, *WORKS)))
+EVENT_TYPES = tuple(dict.fromkeys(type_of(name) for name in (*FACT_TYPES, FINAL, ERASED, STATED, *WORKS)))
 
 
 class Changes:

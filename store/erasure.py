@@ -30,9 +30,14 @@ from store.schema import (
     orders,
     published_manifests,
     removed_fingerprints,
+    rights_statements,
     trust_verdicts,
     unstamped,
 )
+
+_GO_AT_ONCE = (
+    facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders, rights_statements,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Erasures:
             if connection.execute(done).first():
                 return
             remove_fingerprint(connection, capture_id)
-            for table in (facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders):
+            for table in _GO_AT_ONCE:
                 connection.execute(table.delete().where(table.c.capture_id == capture_id))
             unlink(connection, capture_id)
             connection.execute(captures.update().where(mine).values(**_emptied(held.request)))

@@ -199,7 +199,8 @@ def _write_inclusions(connection: Connection, start: int, size: int, now: str) -
     # The canonical JSON of pipeline.record.Inclusion, made by the database: 10,000 at once, and none of them in Python.
     position = sa.cast(log_leaves.c.position, sa.String)
     value = sa.literal('{"index":') + position + sa.literal(f',"tree_size":{size}}}')
-    placed = sa.select(log_leaves.c.capture_id, *_fact("inclusion", value, now)).where(*_between(start, size))
+    of_captures = *_between(start, size), log_leaves.c.capture_id.is_not(None)  # statements' places are asked for
+    placed = sa.select(log_leaves.c.capture_id, *_fact("inclusion", value, now)).where(*of_captures)
     note_changes(connection, "inclusion", now, captures.c.id.in_(placed.with_only_columns(log_leaves.c.capture_id)))
     _write_facts(connection, placed)
 

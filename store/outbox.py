@@ -1,6 +1,7 @@
 """What was signed for a chain, kept for ever, and who may sign. A crash never loses a transaction: it is sent again."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -216,6 +217,21 @@ def anchor_at(connection: Connection, index: int) -> tuple[Anchor, datetime] | N
     query = sa.select(transactions).where(transactions.c.state == INCLUDED, transactions.c.size > index)
     row = connection.execute(query.order_by(transactions.c.size).limit(1)).first()
     return (_transaction(row).anchor("included"), as_moment(row.included_at)) if row else None
+
+
+def covering_size(index: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """The size of the first anchor that covers the leaf at a place, as a part of a query; null while there is none."""
+    in_a_block = transactions.c.state.in_((INCLUDED, FINAL)), transactions.c.size > index
+    return sa.select(sa.func.min(transactions.c.size)).where(*in_a_block).scalar_subquery()
+
+
+def anchors_of(connection: Connection, sizes: Collection[int]) -> dict[int, Anchor]:
+    """The anchors of these sizes, by size."""
+    if not sizes:
+        return {}
+    in_a_block = transactions.c.state.in_((INCLUDED, FINAL)), transactions.c.size.in_(sizes)
+    rows = connection.execute(sa.select(transactions).where(*in_a_block))
+    return {row.size: _transaction(row).anchor("final" if row.state == FINAL else "included") for row in rows}
 
 
 def newest_size(connection: Connection) -> int:

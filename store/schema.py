@@ -156,12 +156,13 @@ Index(
     postgresql_where=erasures.c.done.is_(False),
 )
 
-# Rows derived from the `leaf` fact; `position` is empty until the sequencer gave the leaf its place in the log.
+# Rows derived from the `leaf` fact, and one for each later statement about rights, which has no capture_id here.
+# `position` is empty until the sequencer gave the leaf its place in the log.
 log_leaves = Table(
     "log_leaves",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
-    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, unique=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), unique=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("position", BigInteger, unique=True),
 )
@@ -170,6 +171,18 @@ Index(
     log_leaves.c.number,
     sqlite_where=log_leaves.c.position.is_(None),
     postgresql_where=log_leaves.c.position.is_(None),
+)
+
+# What owners stated about rights after their photos were sealed: the newest counts, and all stay.
+rights_statements = Table(
+    "rights_statements",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False, index=True),
+    Column("rights", Text, nullable=False),
+    Column("statement", Text, nullable=False),  # the ten words, as a leaf fact has them
+    Column("leaf", Number, ForeignKey("log_leaves.number"), nullable=False, unique=True),
+    Column("stated_at", String(27), nullable=False),
 )
 
 # Signed photos whose time-stamp is pending (derived from `manifest`), until they have the fact `timestamp`.

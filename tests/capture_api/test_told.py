@@ -64,7 +64,7 @@ class Stream:
         try:
             while not self._over and (piece := self._answer.read1(65536)):
                 self._text += piece.decode()
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, http.client.HTTPException):  # closed here, or by the service's end
             return
 
     @property
