@@ -32,7 +32,7 @@ def offline() -> str:
 @shell.get("/work/<capture_id>")
 def work(capture_id: str) -> str:
     """The owner's page of a photo as a work: what others may do with it, and what it earned."""
-    return render_template("work.html", capture_id=capture_id[:64])
+    return render_template("work.html", capture_id=capture_id[:64], presets=_presets())
 
 
 @shell.get("/sw.js")
@@ -48,8 +48,7 @@ def worker() -> Response:
 
 
 def _home() -> str:
-    presets = [{"name": name, "title": preset.title} for name, preset in PRESETS.items()]
-    return render_template("capture.html", presets=presets, max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
+    return render_template("capture.html", presets=_presets(), max_upload_bytes=MAX_UPLOAD_BYTES, types=TYPES)
 
 
 def _files() -> list[Path]:
@@ -64,3 +63,7 @@ def _version(*pages: str) -> str:
     for file in [*_files(), WORKER]:
         digest.update(f"{file.relative_to(STATIC)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _presets() -> list[dict[str, str]]:
+    return [{"name": name, "title": preset.title} for name, preset in PRESETS.items()]

@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.record import AiTraining, Anchor, Capture, Dimensions, Inclusion, Manifest, Rights
+from pipeline.record import AiTraining, Anchor, Capture, Dimensions, Manifest, Rights
 from rights.terms import PRESETS, licence_title, licence_url
-
-Stated = tuple[Rights, datetime, Inclusion | None]
 
 THUMBNAIL_SIDE = 512  # pixels: the longer side of what every stranger may see
 ISCC = "io.iscc.v0"
@@ -70,8 +68,9 @@ class RightsRecord:
     `sha256`, `media_type` and `size` (bytes) are the upload's. `iscc`: as text, from the manifest that is public; None
     when there is none. `image`: what the licence lets strangers have, whole or small; `whole_image` says which.
     `manifest`: where the C2PA manifest store is. `log_index`: the leaf's position in the log. `licence_on_chain`: what
-    a contract offers, when the photo is a work there. `stated_at`: since when the rights are as they are; `earlier`:
-    what was stated before, oldest first, as the signed file may still say.
+    a contract offers, when the photo is a work there. `stated_at`: since when the rights are as they are;
+    `stated_index`: where that stands in the log; `earlier`: what was stated before, oldest first, as the signed file
+    may still say.
     """
 
     id: str
@@ -98,6 +97,7 @@ class RightsRecord:
     log_index: int | None = None
     anchor: Anchor | None = None
     licence_on_chain: ChainLicence | None = None
+    stated_index: int | None = None
     earlier: tuple[EarlierRights, ...] = ()
 
     def address(self, dialect: str) -> str:
@@ -107,7 +107,8 @@ class RightsRecord:
 
 def rights_record(capture: Capture, base: str) -> RightsRecord:
     """The record of a capture as strangers see it. `base`: the service's address, without a slash at its end."""
-    rights, asset = capture.rights, capture.fact("asset")
+    *earlier, (rights, stated_at, stated_index) = _history(capture)
+    asset = capture.fact("asset")
     page = f"{base}/a/{quote(capture.id)}"
     manifest: Manifest | None = capture.facts.get("manifest")
     inclusion = capture.facts.get("inclusion")
@@ -118,7 +119,7 @@ def rights_record(capture: Capture, base: str) -> RightsRecord:
         title="A photo that was refused" if "rejection" in capture.facts else "A registered photo",
         page=page,
         registered_at=capture.created_at,
-        stated_at=capture.statements[-1].stated_at if capture.statements else capture.created_at,
+        stated_at=stated_at,
         published=capture.request.published,
         sha256=asset.sha256,
         media_type=asset.media_type,
@@ -137,7 +138,11 @@ def rights_record(capture: Capture, base: str) -> RightsRecord:
         manifest=f"{page}?format=c2pa" if manifest and manifest.open_store else None,
         log_index=inclusion.index if inclusion else None,
         anchor=capture.facts.get("anchor"),
-        earlier=_earlier(capture),
+        stated_index=stated_index,
+        earlier=tuple(
+            EarlierRights(licence_title(said), licence_url(said), said.ai_training, at, index)
+            for said, at, index in earlier
+        ),
     )
 
 
@@ -147,16 +152,11 @@ def with_offer(record: RightsRecord, offer: ChainLicence) -> RightsRecord:
     return replace(record, licence_on_chain=offer, ai_training=said[offer.terms["ai_training"]])
 
 
-def _earlier(capture: Capture) -> tuple[EarlierRights, ...]:
-    """All that was stated but for the last."""
-    first: Stated = capture.request.rights, capture.created_at, capture.facts.get("inclusion")
-    stated = [first, *((each.rights, each.stated_at, each.inclusion) for each in capture.statements)]
-    return tuple(
-        EarlierRights(
-            licence_title(rights), licence_url(rights), rights.ai_training, at, place.index if place else None
-        )
-        for rights, at, place in stated[:-1]
-    )
+def _history(capture: Capture) -> list[tuple[Rights, datetime, int | None]]:
+    """What was stated about the rights, since when, and at which position of the log: with the photo, and later."""
+    first = capture.request.rights, capture.created_at, capture.facts.get("inclusion")
+    later = [(each.rights, each.stated_at, each.inclusion) for each in capture.statements]
+    return [(rights, at, place.index if place else None) for rights, at, place in (first, *later)]
 
 
 def _thumbnail(capture: Capture, page: str) -> Picture:

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as keyform from "./keyform.js";
 import { draw } from "./plot.js";
 import { explain } from "./problem.js";
+import * as stated from "./stated.js";
 import * as wallet from "./wallet.js";
 
 const part = (id) => document.getElementById(id);
@@ -38,6 +39,7 @@ async function load() {
     });
     part("work").hidden = false;
     show();
+    await stated.show(BASE, Boolean(work), act);
     if (!work) return;
     await revenue();
     await wallet.show(work, act, () => order("POST", "moves", {}, "Moving it…", "The work is in your wallet."));

@@ -65,3 +65,39 @@ def test_what_cannot_be_is_said_in_words(phone: Watched, service: Running) -> No
     page.get_by_role("button", name="Offer it").click()
     assert not page.locator("#price").evaluate("field => field.checkValidity()")
     expect(page.locator("#stands")).to_be_hidden()
+
+
+def test_rights_are_stated_anew(phone: Watched, service: Running, tmp_path: Path) -> None:
+    page = phone.page
+    phone.expect("409")  # it is no work
+    choose(page, jpeg(9303))
+    register(page)
+    anchored(page).get_by_role("link", name="Licences and revenue").click()
+    card = page.locator("#stated")
+    expect(card).to_contain_text("All rights reserved: ask before any use. May AI be trained on it: no.")
+    expect(card.get_by_role("heading", name="Before")).to_be_hidden()
+    card.get_by_text("State them anew").click()
+    card.get_by_label("Ask me").check()
+    card.get_by_label("Who took it?").fill("Ada <b>Li</b>")
+    card.get_by_label("What may others do with it?").select_option("cc-by-4.0")
+    assert faults(page) == []
+    assert overflow(page) <= 0
+    page.screenshot(path=tmp_path / "stating.png", full_page=True)
+    card.get_by_role("button", name="State this").click()
+    expect(page.get_by_text("It is stated, and gets its place")).to_be_visible()
+    expect(page.locator("#stated-words")).to_contain_text(
+        "Ada <b>Li</b>. Any use with credit (CC BY 4.0). May AI be trained"
+    )
+    expect(card.get_by_label("Who took it?")).to_be_hidden()
+    expect(card.get_by_role("listitem")).to_contain_text(["All rights reserved: ask before any use"])
+    assert faults(page) == []
+    assert overflow(page) <= 0
+    page.screenshot(path=tmp_path / "stated.png", full_page=True)
+    capture = page.url.rsplit("/", 1)[1]
+    page.goto(f"/a/{capture}")
+    expect(page.get_by_text("Ada <b>Li</b>").first).to_be_visible()
+    page.get_by_text("What was stated before").click()
+    expect(page.get_by_text("Earlier terms may still hold")).to_be_visible()
+    assert faults(page) == []
+    assert overflow(page) <= 0
+    page.screenshot(path=tmp_path / "public.png", full_page=True)

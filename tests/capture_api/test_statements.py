@@ -75,6 +75,9 @@ def test_every_dialect_says_the_newest(service: Running, restated: dict[str, Any
     assert "All rights reserved" in html
     assert "What was stated before" in html
     assert "Any use with credit (CC BY 4.0)" in html
+    assert "with the rights that were stated with it, stands at" in html
+    own_place = anchored(service, restated["id"], 1)["inclusion"]["index"]
+    assert f"an entry of their own, at position {own_place}." in html
     record = service.ask("GET", f"{address}?format=json", key=None).json["record"]
     assert (record["ai_training"], record["whole_image"]) == ("not_allowed", False)
     assert [each["licence_title"] for each in record["earlier"]] == ["Any use with credit (CC BY 4.0)"]
