@@ -65,22 +65,27 @@ def fingerprint(capture_id: str) -> Response:
 
 def blob_answer(sha256: bytes, media_type: str, public: bool = False) -> Response:
     """Stored bytes as an answer that may be cached for ever: its address stands for its content."""
-    etag = sha256.hex()
-    cache = "public, max-age=86400" if public else "private, max-age=86400"
-    if etag in request.if_none_match:
-        return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": cache})
+    if is_known(sha256):
+        return lasting(Response(status=304), sha256, public)
     blobs = services().blobs
     try:
         size, chunks = blobs.size(sha256), blobs.read(sha256)
     except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
         raise Unavailable(f"the bytes of {request.path}") from missing
     answer = Response(chunks, mimetype=media_type)
-    answer.headers |= {
-        "Content-Length": str(size),
-        "ETag": f'"{etag}"',
-        "Cache-Control": cache,
-        "X-Content-Type-Options": "nosniff",
-    }
+    answer.headers |= {"Content-Length": str(size), "X-Content-Type-Options": "nosniff"}
+    return lasting(answer, sha256, public)
+
+
+def is_known(sha256: bytes) -> bool:
+    """Whether the client says that it has the bytes of this digest."""
+    return sha256.hex() in request.if_none_match
+
+
+def lasting(answer: Response, sha256: bytes, public: bool) -> Response:
+    """The same answer, which may be kept for a day: its tag is its content's digest."""
+    cache = "public, max-age=86400" if public else "private, max-age=86400"
+    answer.headers |= {"ETag": f'"{sha256.hex()}"', "Cache-Control": cache}
     return answer
 
 

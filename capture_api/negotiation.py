@@ -1,15 +1,19 @@
 """Which dialect of `/a/{id}` is wanted, and what every answer about a published photo says of its rights."""
 
+from hashlib import sha256
+
 from flask import Response, after_this_request, request
 
-from capture_api.captures import blob_answer, not_yet, open_or_refuse
+from capture_api.captures import blob_answer, is_known, lasting, not_yet, open_or_refuse
 from capture_api.market import offered
 from capture_api.problems import problem
 from capture_api.services import services
+from pipeline.errors import Unavailable
 from pipeline.record import Capture
 from rights.dialects import C2PA, JSON_LD, RSL, links, usage_headers
 from rights.offers import PRESETS as OFFERS
 from rights.record import ChainLicence, RightsRecord, rights_record, with_offer
+from rights.xmp import with_xmp, xmp
 
 # In the order of preference, for those who take anything. `?format=` asks for one by its name here.
 DIALECTS = {"html": "text/html", "jsonld": JSON_LD, "json": "application/json", "rsl": RSL, "c2pa": C2PA}
@@ -46,9 +50,10 @@ def wanted(image_type: str) -> str:
             raise problem("malformed-request", f"format is one of {', '.join(FORMATS)}.")
         return name
     offered = {media_type: name for name, media_type in DIALECTS.items()} | {image_type: "image"}
-    if not request.accept_mimetypes:
+    if not (accepted := request.accept_mimetypes):
         return "html"
-    found = request.accept_mimetypes.best_match(offered)
+    # What has the quality 0 is not wanted, whatever else `*/*` takes; the library leaves that to us.
+    found = accepted.best_match([each for each in offered if accepted.quality(each)])
     if found is None:
         raise problem("not-acceptable", f"This photo is to be had as {', '.join(offered)}. Send one of these in "
                       "Accept, or `?format=` with one of " + ", ".join(FORMATS) + ".")  # fmt: skip
@@ -81,9 +86,16 @@ def picture(capture: Capture, record: RightsRecord) -> Response:
 
 
 def small_picture(capture: Capture, record: RightsRecord) -> Response:
-    """The thumbnail of a signed capture."""
-    answer = blob_answer(capture.fact("manifest").thumbnail_sha256, "image/jpeg", public=True)
-    return about(record, answer, of_small_picture=True)
+    """The thumbnail of a signed capture, with the record in it: what is passed on says whose it is."""
+    try:
+        plain = b"".join(services().blobs.read(capture.fact("manifest").thumbnail_sha256))
+    except LookupError as missing:  # erased a moment ago: asked again, that is what the answer says
+        raise Unavailable(f"the bytes of {request.path}") from missing
+    shown = with_xmp(plain, xmp(record))
+    digest = sha256(shown).digest()
+    answer = Response(status=304) if is_known(digest) else Response(shown, mimetype="image/jpeg")
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return about(record, lasting(answer, digest, public=True), of_small_picture=True)
 
 
 def store(capture: Capture, record: RightsRecord) -> Response:

@@ -71,8 +71,8 @@ def rsl(record: RightsRecord) -> str:
         offer = record.licence_on_chain
         ElementTree.SubElement(payment, "custom").text = offer.copy if offer else record.acquire_page
     if holder := record.credit or record.creator:
-        ElementTree.SubElement(content, "copyright", contactUrl=record.acquire_page).text = _xml_text(holder)
-    ElementTree.SubElement(content, "terms").text = _xml_text(record.licence_url)
+        ElementTree.SubElement(content, "copyright", contactUrl=record.acquire_page).text = xml_text(holder)
+    ElementTree.SubElement(content, "terms").text = xml_text(record.licence_url)
     return _xml(root)
 
 
@@ -215,7 +215,7 @@ def _url(url: str) -> str:
     return quote(url, safe=_URL_CHARACTERS, errors="replace")
 
 
-def _xml_text(text: str) -> str:
+def xml_text(text: str) -> str:
     """XML 1.0 has no way to write most control characters, nor halves of surrogate pairs."""
     return "".join(c if c in "\t\n" or (c >= "\x20" and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff")
                    else "\ufffd" for c in text)  # fmt: skip

@@ -18,6 +18,7 @@ from provenance.keys import Identity
 from tests.capture_api.test_location import located, place_in
 from tests.photos import jpeg
 from tests.provenance.orders import signed_copy
+from tests.rights.test_xmp import fields
 from tests.service import Answer, Running
 
 NS = {"r": "https://rslstandard.org/rsl"}
@@ -82,6 +83,12 @@ class Published:
     def get(self, accept: str | None = None, query: str = "") -> Answer:
         headers: dict[str, Any] = {"Accept": accept} if accept is not None else {}
         return self.service.ask("GET", self.path + query, key=None, **headers)
+
+
+def without_xmp(picture: bytes) -> bytes:
+    """A small picture as it was stored."""
+    at = picture.index(b"\xff\xe1")
+    return picture[:at] + picture[at + 2 + int.from_bytes(picture[at + 2 : at + 4], "big") :]
 
 
 def register(service: Running, seed: int, **metadata: Any) -> Published:
@@ -210,7 +217,7 @@ def test_the_whole_photo_only_where_its_licence_lets_everybody_copy_it(service: 
     assert hashlib.sha256(whole).hexdigest() == photo.capture["manifest"]["signed_sha256"]
     reserved = register(service, 7402, rights={"creator": "Ada", "ai_training": "allowed"})
     small = reserved.get("image/*")
-    assert hashlib.sha256(small.body).hexdigest() == reserved.capture["manifest"]["thumbnail_sha256"]
+    assert hashlib.sha256(without_xmp(small.body)).hexdigest() == reserved.capture["manifest"]["thumbnail_sha256"]
     assert "c2pa-manifest" not in small.headers["Link"]
     assert "c2pa-manifest" in reserved.get("text/html").headers["Link"]
     assert (
@@ -237,7 +244,7 @@ def test_the_place_it_was_taken_is_in_no_dialect(service: Running, tmp_path: Pat
     unreadable = signed.read_bytes().replace(b"c2pa.claim.v2", b"c2pa.claim.v9")
     withheld = Published(service, service.register(unreadable, Capture_Metadata=metadata).json)
     assert withheld.capture["manifest"]["location"] == "withheld"
-    small = hashlib.sha256(withheld.get("image/*").body).hexdigest()
+    small = hashlib.sha256(without_xmp(withheld.get("image/*").body)).hexdigest()
     assert small == withheld.capture["manifest"]["thumbnail_sha256"]
     refused = withheld.get("application/c2pa")
     assert (refused.status, refused.json["type"]) == (403, "/docs#problem-location-withheld")
@@ -259,6 +266,43 @@ def test_who_has_the_picture_already_is_told_its_rights_again(photo: Published) 
     again = photo.service.ask("GET", photo.path, key=None, Accept="image/jpeg", If_None_Match=first.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
     assert again.headers["Content-Usage"] == "train-ai=n"
+
+
+def test_the_small_picture_says_whose_it_is(photo: Published) -> None:
+    """IPTC's fields, which search engines read for their badge, are those of the record."""
+    record = photo.get("application/json").json["record"]
+    answer = photo.service.ask("GET", f"{photo.path}/thumbnail", key=None)
+    said = fields(Image.open(io.BytesIO(answer.body)).info["xmp"])
+    assert said["dc:creator"] == record["creator"]
+    assert said["photoshop:Credit"] == record["credit"]
+    assert said["dc:rights"] == record["copyright_notice"]
+    assert said["xmpRights:WebStatement"] == record["licence_url"]
+    assert said["plus:LicensorURL"] == record["acquire_page"]
+    assert said["plus:DataMining"].endswith("/DMI-PROHIBITED-SEECONSTRAINT")
+    again = photo.service.ask("GET", f"{photo.path}/thumbnail", key=None, If_None_Match=answer.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    stated = json.dumps(RIGHTS | {"ai_training": "allowed"}).encode()
+    path = f"/v1/captures/{photo.capture['id']}/rights"
+    assert photo.service.ask("PUT", path, stated, Content_Type="application/json").status == 200
+    fresh = photo.service.ask("GET", f"{photo.path}/thumbnail", key=None, If_None_Match=answer.headers["ETag"])
+    assert fresh.status == 200, "other rights are another picture"
+    assert b"DMI-ALLOWED" in fresh.body
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json;q=0, */*", 200),
+        ("text/html;q=0", 406),
+        ("*/*;q=0", 406),
+        ("application/rsl+xml, */*;q=0", 200),
+    ],
+)
+def test_what_is_not_wanted_does_not_come(photo: Published, accept: str, status: int) -> None:
+    answer = photo.get(accept)
+    assert answer.status == status
+    refused = [each.split(";")[0].strip() for each in accept.split(",") if each.endswith("q=0")]
+    assert answer.headers["Content-Type"].split(";")[0] not in refused
 
 
 def test_private_and_erased_photos_answer_alike_in_every_dialect(service: Running) -> None:
