@@ -40,11 +40,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """A transaction that was sent, or is about to be."""
+    """A transaction that was sent, or is about to be. `replaced`: those of the same nonce that paid less, oldest first.
+
+    The chain takes one of them.
+    """
 
     nonce: int
     hash: str
     raw: bytes
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """All that may be in a block, the newest first."""
+        return self.hash, *reversed(self.replaced)
 
 
 class Orders:
@@ -110,11 +119,37 @@ class Orders:
                 values = {"transactions": hashes, "raw": sent.raw, "problem": None}
                 connection.execute(orders.update().where(orders.c.id == order.id).values(values))
 
+    def replaced(self, old: Relayed, new: Relayed) -> None:
+        """Keep what is about to be sent in place of `old`, for the same order and the same nonce."""
+        mine = relayed.c.nonce == old.nonce, relayed.c.hash == old.hash
+        row = {"hash": new.hash, "raw": new.raw, "replaced": json.dumps([*old.replaced, old.hash])}
+        with self._database.write() as connection:
+            order_id = connection.execute(sa.select(relayed.c.order_id).where(*mine)).scalar()
+            connection.execute(relayed.update().where(*mine).values(row))
+            theirs = sa.select(orders).where(orders.c.id == order_id, orders.c.raw == old.raw)
+            if order := connection.execute(theirs).first():
+                hashes = json.dumps([*json.loads(order.transactions), new.hash])
+                values = {"transactions": hashes, "raw": new.raw}
+                connection.execute(orders.update().where(orders.c.id == order_id).values(values))
+
+    def newest_of(self, order: Order) -> Relayed | None:
+        """What was sent last for an order; None when its place was given to another, so that no block will hold it."""
+        wanted = sa.select(relayed).where(relayed.c.order_id == order.id, relayed.c.hash == order.transactions[-1])
+        with self._database.read() as connection:
+            row = connection.execute(wanted).first()
+        return _relayed(row) if row else None
+
+    def count_sent(self, order: Order) -> int:
+        """How many transactions were sent for an order; what was replaced counts once."""
+        wanted = sa.select(sa.func.count()).select_from(relayed).where(relayed.c.order_id == order.id)
+        with self._database.read() as connection:
+            return int(connection.execute(wanted).scalar_one())
+
     def relayed(self, first_nonce: int) -> list[Relayed]:
         """What was sent with this nonce and later ones, in their order."""
         wanted = sa.select(relayed).where(relayed.c.nonce >= first_nonce).order_by(relayed.c.nonce)
         with self._database.read() as connection:
-            return [Relayed(row.nonce, row.hash, bytes(row.raw)) for row in connection.execute(wanted)]
+            return [_relayed(row) for row in connection.execute(wanted)]
 
     def reopen(self, transactions: Sequence[str]) -> int:
         """Look again at orders that these transactions were for: the chain may not show any more what was wanted."""
@@ -155,6 +190,10 @@ class Orders:
     def _change(self, order: Order, **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+
+
+def _relayed(row: Row[Any]) -> Relayed:
+    return Relayed(row.nonce, row.hash, bytes(row.raw), tuple(json.loads(row.replaced)))
 
 
 def _order(row: Row[Any]) -> Order:

@@ -435,6 +435,7 @@ relayed = Table(
     Column("hash", String(66), nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("order_id", String(24), index=True),  # none for the contract's creation
+    Column("replaced", Text, nullable=False, server_default="[]"),  # hashes of those with lower fees
 )
 
 # The accounts that owners showed to control, beside those that the service keeps for them.

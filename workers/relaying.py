@@ -18,7 +18,7 @@ LOOK_S = 0.1
 PAUSE_S = 5.0  # after the chain or the database failed
 AFTER_FAULT_S = 60.0
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
-WAIT_S = 60.0  # for a block; what is in none by then is sent again
+WAIT_S = 60.0  # for a block; what is in none by then is replaced, for higher fees, or sent again as it is
 MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
 # What runs code of others, a wallet's or a token's, and what is said when that code refuses.
 OTHERS_CODE = {
@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 class Relaying:
     """Takes open orders, oldest first. One process on one machine does: that of the ledger worker."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, wait_s: float = WAIT_S) -> None:
         self._services = services
+        self._wait_s = wait_s
         self._wishes: Wishes | None = None
 
     def run(self) -> None:
@@ -92,7 +93,7 @@ class Relaying:
         log.warning("%d transactions for the rights contract are in no block: they are sent again", len(lost))
         for each in lost:
             with suppress(Reverted):  # the order that it was for is looked at again
-                self._send(relay, each.hash, each.raw)
+                self._send(relay, each)
         orders.reopen([each.hash for each in lost])
 
     def _ready(self) -> Wishes:
@@ -101,8 +102,9 @@ class Relaying:
         if self._wishes is None:
             created = relay.creation(contract, f"{self._services.settings.public_url or ''}/a/")
             if created:
-                self._services.orders.signed(None, Relayed(created.nonce, created.hash, created.raw))
-                self._send(relay, created.hash, created.raw)
+                sent = Relayed(created.nonce, created.hash, created.raw)
+                self._services.orders.signed(None, sent)
+                self._send(relay, sent)
             self._wishes = Wishes(self._services, relay, contract)
         return self._wishes
 
@@ -110,34 +112,49 @@ class Relaying:
         relay, orders = self._services.relay, self._services.orders
         while order.state == "open":
             if order.raw is not None:
-                orders.mined(order, self._outcome(relay, order.transactions[-1], order.raw))
+                orders.mined(order, self._outcome(relay, orders.newest_of(order)))
             elif isinstance(step := wishes.next(order), Done):
                 orders.done(order, step.result)
-            elif len(order.transactions) >= MOST_SENT:
+            elif orders.count_sent(order) >= MOST_SENT:
                 raise Rejected("the chain undid every transaction that was sent for this")
             else:
                 signed = self._sign(step, relay)
                 orders.signed(order, Relayed(signed.nonce, signed.hash, signed.raw))
             order = orders.get(order.id)
 
-    def _outcome(self, relay: Relay, transaction: str, raw: bytes) -> dict[str, Any]:
-        """What a transaction brought, when it is in a block."""
+    def _outcome(self, relay: Relay, sent: Relayed | None) -> dict[str, Any]:
+        """What a transaction brought, when it is in a block; nothing when it never can be."""
+        if sent is None:
+            return {}
         try:
-            self._send(relay, transaction, raw)
+            return _found(relay.events(self._send(relay, sent)))
         except Reverted:
             return {}  # it was good when it was signed, and somebody was quicker: the next step knows why
-        return _found(relay.events(transaction))
 
     def _sign(self, step: Step, relay: Relay) -> SignedTransaction:
         if relay.local:
             relay.fund_locally()  # play money: what licences cost here is no obstacle
         return relay.sign_wish(step.function, *step.values, value=step.value)
 
-    def _send(self, relay: Relay, transaction: str, raw: bytes) -> None:
-        if relay.inclusion(transaction) is None:
-            relay.send(raw)
-        if relay.wait([transaction], WAIT_S) is None:
-            raise Unavailable(f"the chain at {relay.host}, which has {transaction} in no block yet")
+    def _send(self, relay: Relay, sent: Relayed) -> str:
+        """Bring a transaction into a block: its hash, or that of one which it replaced.
+
+        Raises Unavailable while it is in none, and Reverted.
+        """
+        if relay.wait(sent.hashes, 0) is None:
+            relay.send(sent.raw, siblings=sent.replaced)
+        found = relay.wait(sent.hashes, self._wait_s)
+        if found is None:
+            self._replace(relay, sent)
+            raise Unavailable(f"the chain at {relay.host}, which has {sent.hash} in no block yet")
+        return found.transaction
+
+    def _replace(self, relay: Relay, sent: Relayed) -> None:
+        """Sign the same for higher fees; it is sent the next time that this is looked at."""
+        signed = None if relay.local else relay.sign_again(sent.raw, relay.contract)
+        if signed:
+            log.warning("%s stays out of blocks: replaced by %s, which pays more", sent.hash, signed.hash)
+            self._services.orders.replaced(sent, Relayed(signed.nonce, signed.hash, signed.raw))
 
     def _contract_refused(self, order: Order, refusal: WouldRevert) -> None:
         if refusal.name == "AlreadyLicensed" and order.kind == "licence":
