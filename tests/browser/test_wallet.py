@@ -41,7 +41,7 @@ def test_a_wallet_is_shown_and_given_the_work(phone: Watched, service: Running, 
     ask(service, "DELETE", "/v1/wallet")
     page.expose_function("walletAsks", wallet)
     phone.expect("409")  # there is no work yet
-    choose(page, jpeg(9311))
+    choose(page, jpeg(9381))
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()
     expect(page.locator("#wallet")).to_be_hidden()

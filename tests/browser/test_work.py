@@ -14,7 +14,7 @@ from tests.service import Running
 def test_a_photo_is_offered_sold_and_paid_out(phone: Watched, service: Running, tmp_path: Path) -> None:
     page = phone.page
     phone.expect("409", "403")  # there is no work yet, and later it is another's to be asked about
-    choose(page, jpeg(9301))
+    choose(page, jpeg(9391))
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()
     expect(page.get_by_role("heading", name="Offer it")).to_be_visible()
@@ -58,7 +58,7 @@ def test_what_cannot_be_is_said_in_words(phone: Watched, service: Running) -> No
     phone.expect("404", "409")
     page.goto("/work/nothing-here")
     expect(page.get_by_role("alert")).to_contain_text("You have no capture 'nothing-here'")
-    capture = service.register(jpeg(9302)).json["id"]
+    capture = service.register(jpeg(9392)).json["id"]
     page.goto(f"/work/{capture}")
     page.get_by_label("Use it, also for money, if they pay").check()
     page.get_by_label("Price of a licence").fill("cheap")
@@ -70,7 +70,7 @@ def test_what_cannot_be_is_said_in_words(phone: Watched, service: Running) -> No
 def test_rights_are_stated_anew(phone: Watched, service: Running, tmp_path: Path) -> None:
     page = phone.page
     phone.expect("409")  # it is no work
-    choose(page, jpeg(9303))
+    choose(page, jpeg(9393))
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()
     card = page.locator("#stated")

@@ -80,7 +80,7 @@ def test_a_signed_upload_is_vouched_for_like_a_plain_one(service: Running, phone
 
 
 def test_the_change_is_told_with_the_others(service: Running, phone: Phone) -> None:
-    photo = jpeg(1431)
+    photo = jpeg(1419)
     capture = phone.register(service, photo).json
     told = service.ask("GET", f"/v1/captures/{capture['id']}/events").body.decode()
     names = [json.loads(line[6:]).get("name") for line in told.splitlines() if line.startswith("data: ")]

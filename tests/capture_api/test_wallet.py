@@ -36,7 +36,7 @@ def test_a_work_goes_to_the_wallet_that_was_shown(service: Running) -> None:
     ask(service, "DELETE", "/v1/wallet")
     accounts = ask(service, "GET", "/v1/wallet").json
     assert accounts["own"] is None
-    capture = registered(service, 7301)
+    capture = registered(service, 7381)
     made(service, capture)
     kept = accounts["kept"]["address"]
     owner = ask(service, "GET", f"/v1/captures/{capture}/asset").json["owner"]

@@ -38,7 +38,7 @@ def test_an_owner_whose_wallet_plays_tricks_holds_nobody_up(service: Running, pa
 
 
 def test_nobody_is_asked_to_pay_for_what_the_contract_does_not_sell(service: Running) -> None:
-    capture = registered(service, 7064)
+    capture = registered(service, 7264)
     made(service, capture, {"preset": "ai-training-paid", "fee": "9"})
     offer = service.ask("GET", f"/a/{capture}/copy", key=None)
     assert offer.status == 402

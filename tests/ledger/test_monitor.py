@@ -191,7 +191,9 @@ def test_a_checkpoint_that_does_not_come_onto_the_chain_is_late(here: Scene) -> 
     again = here.watcher(deadline_s=30)  # it is known over a restart, and not told again
     assert again.look() == []
     assert not again.well
-    assert watcher.events[-1] == ("late", {"what": "a checkpoint is not on the chain", "since_s": 31})
+    name, told = watcher.events[-1]
+    assert (name, told["what"]) == ("late", "a checkpoint is not on the chain")
+    assert 31 <= told["since_s"] < 40
     here.anchored.anchorer().flush()
     assert again.look() == ["anchored", "in_time"]
     assert again.well
