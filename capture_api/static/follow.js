@@ -129,7 +129,8 @@ function heard({ event, data, id }) {
   }
   if (event !== "fact" || !NAMES.includes(told.name)) return; // a time-stamp may come beside the stages' facts
   listener.onFact(told);
-  if (["anchor", "rejection"].includes(told.name)) look(told.id).catch(() => {}); // whole, with all its links
+  // Whole, with all its links; and what the verdict found that nobody named.
+  if (["anchor", "rejection"].includes(told.name) || told.value.matches?.length) look(told.id).catch(() => {});
 }
 
 /** From here on the stream tells: what was before is asked for. */

@@ -7,6 +7,7 @@ import { STEPS, describe, sentence } from "./facts.js";
 import { announce, save } from "./page.js";
 import { explain } from "./problem.js";
 import { shareable } from "./share.js";
+import * as undeclared from "./undeclared.js";
 import { after, time } from "./words.js";
 
 /** The facts of `capture` in `article`. `picture(address)` shows another picture in its head; `onEnd(capture)`: it is finished. */
@@ -30,6 +31,7 @@ export class Photo {
     factsOf(capture, (fact) => this.add(fact, { quietly: !isNews }));
     this.#visible();
     this.#device(capture.device);
+    undeclared.show(this.article, capture, (problem) => this.#say(problem), (now) => this.take(now));
     this.#state();
   }
 
@@ -103,6 +105,7 @@ export class Photo {
     const waiting = [...this.lines.values()].filter((line) => line.classList.contains("waiting"));
     this.lines.forEach((line) => line.classList.toggle("next", line === waiting[0] && !this.finished));
     const words = this.facts.has("rejection") ? "Refused"
+      : this.capture.held_for ? "Waiting for your answer"
       : this.facts.has("anchor") ? "Registered and anchored"
       : this.facts.has("inclusion") ? "Registered, waiting for the chain"
       : `Received, step ${STEPS.length - waiting.length} of ${STEPS.length}`;
