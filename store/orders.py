@@ -169,10 +169,12 @@ class Orders:
         with self._database.write() as connection:
             values = {"state": "done", "raw": None, "problem": None, "result": brought}
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
-            told = sa.select(changes.c.number).where(changes.c.capture_id == order.capture_id)
-            again = order.kind == "asset" and connection.execute(told.where(changes.c.name == "work")).first()
-            if not again:
-                note_changes(connection, ORDERED[order.kind], now_text(), mine)
+            told = changes.c.capture_id == order.capture_id, changes.c.name == ORDERED[order.kind]
+            known = connection.execute(sa.select(changes.c.number).where(*told)).first()
+            # A work is made once, and says once what it was made from: a chain that lost its blocks gets that again.
+            if known and order.kind in ("asset", "derive"):
+                return
+            note_changes(connection, ORDERED[order.kind], now_text(), mine)
             if order.kind == "derive":
                 places = [place_of(int(parent["asset"], 16)) for parent in order.asked["parents"]]
                 named = sa.select(log_leaves.c.capture_id).where(log_leaves.c.position.in_(places))

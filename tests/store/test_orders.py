@@ -1,0 +1,78 @@
+"""Orders in the database: what is told of them, and what was sent for them."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.sequence import sequence
+from pipeline.parents import asset_id
+from store.changes import Changes
+from store.orders import Kind, Order, Orders, Relayed
+from tests.ledger.log_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World.make(tmp_path)
+    made.seal_many(2)
+    sequence(made.log, made.signer, 10)
+    return made
+
+
+def sent(world: World, order: Order, *hashes: str) -> None:
+    """Sign these for an order, one place after the other, and let them get into blocks."""
+    orders = Orders(world.database)
+    for name in hashes:
+        nonce = len(orders.relayed(0))
+        orders.signed(orders.get(order.id), Relayed(nonce, name, name.encode()))
+        orders.mined(orders.get(order.id), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("asset", ["work"]), ("derive", ["derivation", "derived"]), ("licence", ["licence", "licence"])],
+)
+def test_what_a_chain_gets_again_is_told_once_where_it_can_happen_once(
+    world: World, kind: Kind, names: list[str]
+) -> None:
+    orders, changes = Orders(world.database), Changes(world.database)
+    parent = world.get("c1")
+    asset = asset_id(parent.fact("asset").sha256, parent.fact("inclusion").index)
+    order = orders.add("c0", "owner", kind, {"parents": [{"asset": f"{asset:#x}"}]})
+    before = changes.newest()
+    sent(world, order, "0x1")
+    orders.done(orders.get(order.id), {})
+    assert orders.reopen(["0x1"]) == 1
+    assert orders.get(order.id).state == "open"
+    orders.done(orders.get(order.id), {})
+    told = changes.after(before, 10, owner="owner")
+    assert [each.name for each in told] == names
+    assert [each.capture_id for each in told if each.name == "derived"] == ["c1"] * names.count("derived")
+
+
+def test_a_replacement_takes_its_place_and_is_known_by_all_its_hashes(world: World) -> None:
+    orders = Orders(world.database)
+    order = orders.add("c0", "owner", "asset", {})
+    sent(world, order, "0x0")
+    orders.signed(orders.get(order.id), Relayed(1, "0x1", b"1"))
+    for number in (2, 3):
+        old = orders.newest_of(orders.get(order.id))
+        assert old is not None
+        orders.replaced(old, Relayed(1, f"0x{number}", b"%d" % number))
+    held = orders.get(order.id)
+    assert (held.transactions, held.raw) == (("0x0", "0x1", "0x2", "0x3"), b"3")
+    assert orders.count_sent(held) == 2
+    newest = orders.newest_of(held)
+    assert newest is not None
+    assert (newest.nonce, newest.hashes) == (1, ("0x3", "0x2", "0x1"))
+    assert orders.relayed(1) == [newest]
+
+
+def test_what_lost_its_place_to_another_is_not_waited_for(world: World) -> None:
+    orders = Orders(world.database)
+    first, second = (orders.add("c0", "owner", "licence", {}) for _ in range(2))
+    orders.signed(first, Relayed(0, "0xa", b"a"))
+    orders.signed(second, Relayed(0, "0xb", b"b"))
+    assert orders.newest_of(orders.get(first.id)) is None
+    kept = orders.newest_of(orders.get(second.id))
+    assert kept is not None and kept.raw == b"b"
