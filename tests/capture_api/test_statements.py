@@ -46,7 +46,7 @@ def registered(service: Running, seed: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def restated(service: Running) -> dict[str, Any]:
     """A photo that was registered under CC BY, and is all rights reserved since."""
-    capture = registered(service, 7160)
+    capture = registered(service, 71600)
     answer = stated(service, capture["id"], RESERVED)
     assert answer.status == 200, answer.body
     anchored(service, capture["id"], 1)
@@ -91,7 +91,7 @@ def test_its_receipt_verifies_without_us(service: Running, restated: dict[str, A
     document = service.ask("GET", link).json
     assert (document["version"], document["previous"]) == (3, restated["leaf"]["digest"])
     (tmp_path / "rights.json").write_text(json.dumps(document))
-    (tmp_path / "photo.jpg").write_bytes(jpeg(7160))
+    (tmp_path / "photo.jpg").write_bytes(jpeg(71600))
     node = f"http://127.0.0.1:{(service.home / 'run/chain-port').read_text()}"
     files = [str(tmp_path / "rights.json"), str(tmp_path / "photo.jpg")]
     asked = ["--key", str(service.home / "keys/log/log.vkey"), "--rpc", node, "--log", f"{service.base}/log"]
@@ -121,7 +121,7 @@ def test_a_receipt_that_says_otherwise_is_named(
     document = service.ask("GET", f"/v1/captures/{restated['id']}/rights/1/receipt").json
     document = {each: held for each, held in (document | {name: value}).items() if held is not None}
     (tmp_path / "rights.json").write_text(json.dumps(document))
-    (tmp_path / "photo.jpg").write_bytes(jpeg(7160))
+    (tmp_path / "photo.jpg").write_bytes(jpeg(71600))
     done = service.command("verify", str(tmp_path / "rights.json"), str(tmp_path / "photo.jpg"))
     assert done.returncode == 1
     assert f"failed       {step}" in done.stdout
@@ -134,7 +134,7 @@ def test_a_statement_does_not_pass_for_the_photos_own_receipt(
     document = service.ask("GET", f"/v1/captures/{restated['id']}/rights/1/receipt").json
     del document["previous"]
     (tmp_path / "rights.json").write_text(json.dumps(document | {"version": 1}))
-    (tmp_path / "photo.jpg").write_bytes(jpeg(7160))
+    (tmp_path / "photo.jpg").write_bytes(jpeg(71600))
     done = service.command("verify", str(tmp_path / "rights.json"), str(tmp_path / "photo.jpg"))
     assert "failed       leaf" in done.stdout
 
@@ -154,7 +154,7 @@ def test_the_bundle_has_the_history(service: Running, restated: dict[str, Any], 
 
 def test_before_it_is_signed_it_is_part_of_the_upload(service: Running) -> None:
     metadata = json.dumps({"rights": CC_BY, "hold_s": 60})
-    held = service.ask("POST", "/v1/captures", jpeg(7161), Content_Type="image/jpeg", Capture_Metadata=metadata).json
+    held = service.ask("POST", "/v1/captures", jpeg(71601), Content_Type="image/jpeg", Capture_Metadata=metadata).json
     answer = stated(service, held["id"], RESERVED)
     assert (answer.status, answer.json["rights"]["licence"]) == (200, "all-rights-reserved")
     entry = anchored(service, held["id"], 0)
@@ -197,7 +197,7 @@ def test_there_is_no_receipt_of_what_was_not_stated(service: Running, restated: 
 
 
 def test_erasure_takes_what_was_stated_from_the_disk(service: Running) -> None:
-    capture = registered(service, 7162)
+    capture = registered(service, 71602)
     name = "Someone Whose Name Is Nowhere Else"
     assert stated(service, capture["id"], RESERVED | {"creator": name}).status == 200
     salt = service.ask("GET", anchored(service, capture["id"], 1)["links"]["receipt"]).json["statement"][1]
@@ -213,7 +213,7 @@ def test_erasure_takes_what_was_stated_from_the_disk(service: Running) -> None:
 
 
 def test_a_work_made_later_is_offered_as_stated_last(service: Running) -> None:
-    capture = registered(service, 7163)
+    capture = registered(service, 71603)
     assert stated(service, capture["id"], RESERVED).status == 200
     body = b"{}"
     made = service.ask(

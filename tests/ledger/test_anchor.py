@@ -180,7 +180,9 @@ def test_a_database_that_was_lost(anchored: Anchored, tmp_path: Path) -> None:
         empty.anchorer().flush()
     other = anchored.node.chain(bytes(31) + b"\x09")
     other.fund_locally()
-    other.send(other.sign_deploy(0).raw)
+    created = other.sign_deploy(0)
+    other.send(created.raw)
+    assert other.wait([created.hash], 10)
     anchored.node.ask("anvil_setCode", other.contract, "0x")
     with pytest.raises(Conflict, match="sent 1 transactions that this database does not know"):
         empty.anchorer(other).flush()
