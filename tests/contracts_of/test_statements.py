@@ -1,5 +1,6 @@
-"""What is stated about rights later: each a leaf that names the one before, none lost and none twice."""
+"""What is stated about rights later, on each database: each names the one before, none is lost and none twice."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,22 +14,31 @@ from ledger.sequence import sequence
 from pipeline.canonical import digest_of
 from pipeline.errors import Erased
 from pipeline.record import Anchor, Inclusion, Leaf, Rights, encode
+from store.captures import CaptureRecords
 from store.changes import Changes
+from store.database import Database
 from store.erasure import Erasures
 from store.keys import ApiKeys
+from store.log import LogRecords
 from store.quotas import Charge, Limits, OverQuota
 from store.schema import facts, log_leaves, rights_statements, transactions
 from store.statements import MOST_STATEMENTS, RightsStatements, TooMany
-from tests.ledger.log_world import OWNER, RIGHTS, World, digest
+from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.ledger.log_world import OWNER, RIGHTS, World, digest, signer
 from tests.store.tags import tag_of
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 FREE = Charge("key", Limits())
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World.make(tmp_path)
+@pytest.fixture(params=["sqlite", *ON_POSTGRES[-1:]])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    if request.param == "sqlite":
+        yield World.make(tmp_path)
+        return
+    database = Database(request.getfixturevalue("empty_postgres"))
+    yield World(database, CaptureRecords(database), LogRecords(database), signer())
+    database.close()
 
 
 def inscribed(rights: Rights, previous: bytes, at: datetime) -> Leaf:
@@ -186,5 +196,6 @@ def test_a_statement_is_told(world: World) -> None:
     changes = Changes(world.database)
     before = changes.newest()
     state(world, name, by("Ada"))
+    assert changes.newest() > before
     (change,) = changes.after(before, 10, owner="owner")
     assert (change.capture_id, change.type, change.fact) == (name, "capture.rights", None)
