@@ -32,14 +32,20 @@ def up() -> None:
 @click.option("--creator", help="Who made the photo.")
 @click.option("--licence", help="A preset's name or an https URL.")
 @click.option("--ai-training", type=click.Choice(["allowed", "not_allowed", "ask"]))
+@click.option("--parent", "parents", metavar="ID[=LICENCE]", multiple=True, help="What it was made from.")
 @explained
-def register(photo: Path, receipt: Path | None, **rights: str | None) -> None:
+def register(photo: Path, receipt: Path | None, parents: tuple[str, ...], **rights: str | None) -> None:
     """Register a photo with the service that runs here, and wait until it is anchored."""
     media_type = "image/" + TYPES.get(photo.suffix.lower(), photo.suffix.lower().lstrip("."))
-    metadata = {"rights": {name: value for name, value in rights.items() if value}}
+    metadata: dict[str, Any] = {"rights": {name: value for name, value in rights.items() if value}}
+    if parents:
+        named = (each.partition("=")[::2] for each in parents)
+        metadata["parents"] = [{"id": name} | ({"licence": licence} if licence else {}) for name, licence in named]
     headers = {"Content-Type": media_type, "Prefer": f"wait={WAIT_S}", "Capture-Metadata": json.dumps(metadata)}
     capture = json.loads(ask("/v1/captures", photo.read_bytes(), headers))
     click.echo(f"{capture['id']}  {capture['status']}  {(capture['verdict'] or {}).get('kind', '')}")
+    for found in capture.get("undeclared_parents", ()):
+        click.echo(f"not named with --parent: {found['id']}  {found['means']}")
     if receipt:
         if "receipt" not in capture["links"]:
             raise click.ClickException(
@@ -48,6 +54,29 @@ def register(photo: Path, receipt: Path | None, **rights: str | None) -> None:
             )
         receipt.write_bytes(ask(capture["links"]["receipt"]))
         click.echo(f"receipt: {receipt}")
+
+
+@click.command()
+@click.argument("capture_id", metavar="ID")
+@click.option("--creator", help="Who made the photo; an empty text takes it away, here and below.")
+@click.option("--credit", help="How its maker is to be named beside it.")
+@click.option("--copyright-notice")
+@click.option("--licence", help="A preset's name or an https URL.")
+@click.option("--ai-training", type=click.Choice(["allowed", "not_allowed", "ask"]))
+@explained
+def rights(capture_id: str, **changed: str | None) -> None:
+    """Show what was ever stated about a photo's rights; with options, state them anew with these changes.
+
+    Each statement is an entry of the log, and none goes.
+    """
+    path = f"/v1/captures/{quote(capture_id, safe='')}/rights"
+    told = json.loads(ask(path))
+    if wanted := {name: value or None for name, value in changed.items() if value is not None}:
+        body = json.dumps(told["rights"] | wanted).encode()
+        told = json.loads(ask(path, body, {"Content-Type": "application/json"}, method="PUT"))
+    for entry in told["history"]:
+        said = "  ".join(f"{name}: {value}" for name, value in entry["rights"].items() if value)
+        click.echo(f"{entry['number']}  {entry['stated_at'][:19]}Z  {said}")
 
 
 @click.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from openapi_spec_validator import validate
+from PIL import Image
 
 from capture_api.openapi import CALLS, document
 from docs.make_api import api_text
@@ -193,6 +194,30 @@ def test_the_receipt_verifies_with_the_command_and_fails_for_another_photo(servi
     assert bad.returncode == 1
     assert "failed" in bad.stdout
     assert hashlib.sha256(changed).hexdigest() != hashlib.sha256(photo).hexdigest()
+
+
+def test_a_collage_is_registered_and_its_rights_stated_with_the_command(service: Running, tmp_path: Path) -> None:
+    other = service.command("keys", "add", "whose photo it shows").stdout.strip()
+    parent, shown = (service.register(jpeg(seed, 640, 480), key=other).json["id"] for seed in (71_801, 71_802))
+    whole = Image.new("RGB", (1280, 480))
+    for place, seed in enumerate((71_801, 71_802)):
+        whole.paste(picture(seed, 640, 480), (640 * place, 0))
+    (tmp_path / "collage.jpg").write_bytes(encoded(whole, "JPEG", quality=90))
+    made = service.command("register", str(tmp_path / "collage.jpg"), "--parent", parent, "--creator", "Ada")
+    assert made.returncode == 0, made.stderr
+    assert f"not named with --parent: {shown}" in made.stdout and parent not in made.stdout
+    capture = made.stdout.split()[0]
+    assert [each["id"] for each in service.ask("GET", f"/v1/captures/{capture}").json["parents"]] == [parent]
+    stated = service.command("rights", capture, "--licence", "cc-by-4.0", "--creator", "")
+    assert stated.returncode == 0, stated.stderr
+    first, second = stated.stdout.splitlines()
+    assert first.startswith("0  ") and "creator: Ada  licence: all-rights-reserved" in first
+    assert second.startswith("1  ") and "licence: cc-by-4.0" in second and "creator" not in second
+    assert service.command("rights", capture).stdout == stated.stdout, "without options it only shows them"
+    refused = service.command("rights", capture, "--licence", "mine")
+    assert refused.returncode == 1 and "rights.licence" in refused.stderr
+    wrong = service.command("register", str(tmp_path / "collage.jpg"), "--parent", "nobody")
+    assert wrong.returncode == 1 and "nobody" in wrong.stderr
 
 
 def test_a_photo_is_erased_with_the_command(service: Running, tmp_path: Path) -> None:
