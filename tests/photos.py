@@ -2,6 +2,7 @@
 
 import io
 import random
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # other people
 
 def picture(seed: int, width: int = 800, height: int = 600) -> Image.Image:
     """Blobs, edges and grain: enough detail for every fingerprint."""
+    return _drawn(seed, width, height).copy()
+
+
+@lru_cache(maxsize=128)  # 1.4 MB each; a file's tests ask for the same few again and again, and one takes 30 ms
+def _drawn(seed: int, width: int, height: int) -> Image.Image:
     draw_from = random.Random(seed)
     image = Image.new("RGB", (width, height), tuple(draw_from.randrange(40, 200) for _ in range(3)))
     draw = ImageDraw.Draw(image)

@@ -1,6 +1,7 @@
 """The verdict, with real pictures through the real database, blob store and index."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +28,10 @@ from wiring import Services
 class Register:
     """What the stages do: commit the fingerprint with its rows, then judge against what is older."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, count: int = 0) -> None:
         self.services = Services(load_settings({"CAPTURE_HOME": str(home)}))
         self.services.database.migrate()
-        self.count = 0
+        self.home, self.count = home, count
 
     def add(self, image: Image.Image, content: bytes | None = None) -> str:
         self.count += 1
@@ -56,12 +57,22 @@ def register(tmp_path: Path) -> Iterator[Register]:
     register.services.close()
 
 
-@pytest.fixture
-def crowd(register: Register) -> Register:
-    """A register with four other photos in it."""
+@pytest.fixture(scope="module")
+def crowded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with four photos in it, to be copied: to fingerprint them takes half a second."""
+    register = Register(tmp_path_factory.mktemp("crowded") / "home")
     for seed in range(100, 104):
         register.add(picture(seed))
-    return register
+    register.services.close()
+    return register.home
+
+
+@pytest.fixture
+def crowd(crowded_home: Path, tmp_path: Path) -> Iterator[Register]:
+    """A register with four other photos in it."""
+    crowd = Register(Path(shutil.copytree(crowded_home, tmp_path / "crowd")), 4)
+    yield crowd
+    crowd.services.close()
 
 
 def the_match(verdict: Verdict) -> Match:
