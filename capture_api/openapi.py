@@ -13,6 +13,7 @@ from capture_api.openapi_devices import DEVICE_CALLS, DEVICE_SCHEMAS, REASONS, S
 from capture_api.openapi_family import FAMILY, FAMILY_SCHEMAS, METADATA_SCHEMAS, PARENT_FIELDS, PARENT_PROBLEMS
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
+from capture_api.openapi_reviews import REVIEW_CALLS, REVIEW_SCHEMAS
 from capture_api.openapi_rights import RIGHTS
 from capture_api.openapi_statements import STATEMENT_CALLS, statement_schemas
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
@@ -96,6 +97,7 @@ CALLS = (
     *RESOLUTION,
     *DEVICE_CALLS,
     *WORK_CALLS,
+    *REVIEW_CALLS,
     *WALLET_CALLS,
     *TOLD,
     *UPLOADS,
@@ -292,6 +294,7 @@ def _schemas() -> dict[str, Any]:
         **RESOLVED,
         **DEVICE_SCHEMAS,
         **WORK_SCHEMAS,
+        **REVIEW_SCHEMAS,
         **WALLET_SCHEMAS,
         **TOLD_SCHEMAS,
         **PLAIN_SCHEMAS,

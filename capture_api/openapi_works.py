@@ -1,10 +1,11 @@
 """The rows and schemas of works: terms, licences, parents, revenue, and copies for a use."""
 
-from typing import Any
+from typing import Any, get_args
 
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, query, ref
 from ledger.rights import USES
 from rights.offers import PRESETS
+from store.orders import Kind
 
 _KEYED = ("no-key", "not-allowed", "not-found", "erased", "no-work", "unavailable")
 _ASKED = (*_KEYED, "wrong-media-type", "too-large", "invalid-metadata", "conflict", "not-there-yet")
@@ -100,7 +101,7 @@ WORK_SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["id", "kind", "state", "created_at", "transactions", "result", "problem", "links"],
         "properties": {
-            "id": _TEXT, "kind": {"enum": ["asset", "terms", "derive", "licence", "claim", "move"]},
+            "id": _TEXT, "kind": {"enum": list(get_args(Kind))},
             "state": {"enum": ["open", "done", "refused"]}, "created_at": {"type": "string", "format": "date-time"},
             "transactions": {"type": "array", "items": _HEX}, "result": {"type": ["object", "null"]},
             "problem": {"type": ["string", "null"], "description": "why it waits, or was refused"},

@@ -19,7 +19,7 @@ from capture_api.render import json_answer
 from capture_api.services import services
 from ledger.asking import WorkState
 from ledger.rights import USES
-from pipeline.errors import Rejected
+from pipeline.errors import Conflict, Rejected
 from pipeline.record import Capture, encode
 from pipeline.works import COIN, Terms
 from rights.offers import offer_json, offer_of, parse_offer
@@ -123,7 +123,10 @@ def derive(capture_id: str) -> Response:
     named = {parent.id: f"{asset_of(parent):#x}" for parent, _ in parents}
     if missing := declared - set(named):
         raise problem("invalid-metadata", f"parents: the statement names {', '.join(sorted(missing))} too. Name them.")
-    wanted = [{"asset": named[parent.id], "licence": str(licence)} for parent, licence in parents]
+    wanted = [
+        {"asset": named[parent.id], "licence": str(licence), "terms": _terms_read(parent, licence).hex()}
+        for parent, licence in parents
+    ]
     return ordered(capture, "derive", {"parents": wanted, "declared": [named[each] for each in declared]})
 
 
@@ -219,6 +222,16 @@ def shares_of(capture: Capture, work: WorkState) -> list[int]:
         if order.result and "shares" in order.result:
             return [int(share) for share in order.result["shares"]]
     raise problem("not-there-yet", "What it was made from was said elsewhere, and its list of shares is not here.")
+
+
+def _terms_read(parent: Capture, licence: int) -> bytes:
+    """The terms that a parent's share is of, as they are when the order is given: its owner cannot raise it after."""
+    if not licence:
+        return made(parent)[1].terms_id
+    try:
+        return works().licence(licence).terms_id
+    except Conflict:
+        raise problem("invalid-parent", f"There is no licence {licence:#x} of {parent.id}.", parent=parent.id) from None
 
 
 def _revenue(asset: int, shares: list[int], currency: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import click
 from cli.chain import chain
 from cli.keys import keys, signer, trust
 from cli.licence import licence
+from cli.review import review
 from cli.service import doctor, erase, register, rights, up, verify
 from cli.watchers import monitor, witness
 
@@ -15,5 +16,20 @@ def main() -> None:
     """Registers photos: Content Credentials, fingerprints, copies, a log that is anchored on a chain."""
 
 
-for command in (up, register, rights, erase, verify, keys, signer, trust, chain, licence, witness, monitor, doctor):
+for command in (
+    up,
+    register,
+    rights,
+    erase,
+    verify,
+    keys,
+    signer,
+    trust,
+    chain,
+    licence,
+    review,
+    witness,
+    monitor,
+    doctor,
+):
     main.add_command(command)

@@ -147,7 +147,9 @@ contract Log {
     /// @param size_ Leaves of that tree.
     /// @return Its root.
     function rootAt(uint64 size_) public view returns (bytes32) {
-        uint256 high = _head.count;
+        Head memory newest = _head;
+        uint256 high = newest.count;
+        if (size_ == newest.size && high > 0) return _roots[(high - 1) % HELD]; // what proofs are mostly of
         uint256 oldest = high > HELD ? high - HELD : 0;
         uint256 low = high;
         // Proofs are mostly of a tree of a moment ago: steps back that double read fewer slots than halves of the ring.
@@ -177,23 +179,22 @@ contract Log {
     {
         bytes32 held = rootAt(size_);
         if (index >= size_) return false;
+        uint256 used = 0;
         uint256 position = index;
-        uint256 last = size_ - 1;
-        for (uint256 i = 0; i < proof.length; ++i) {
-            if (last == 0) return false;
-            if (position & 1 == 1 || position == last) {
-                leaf = _node(proof[i], leaf);
-                while (position != 0 && position & 1 == 0) {
-                    position >>= 1;
-                    last >>= 1;
-                }
-            } else {
-                leaf = _node(leaf, proof[i]);
-            }
+        // Where the paths to this leaf and to the last one are apart, each level has a sibling, on the side that the
+        // leaf's place says; above, they are one path, and what hangs to its left was complete before.
+        for (uint256 apart = position ^ (size_ - 1); apart != 0; apart >>= 1) {
+            if (used == proof.length) return false;
+            bytes32 sibling = proof[used++];
+            leaf = position & 1 == 0 ? _node(leaf, sibling) : _node(sibling, leaf);
             position >>= 1;
-            last >>= 1;
         }
-        return last == 0 && leaf == held;
+        for (; position != 0; position >>= 1) {
+            if (position & 1 == 0) continue;
+            if (used == proof.length) return false;
+            leaf = _node(proof[used++], leaf);
+        }
+        return used == proof.length && leaf == held;
     }
 
     /// @notice How to look up a soft binding (C2PA Soft Binding API 2.2, federated lookup): call `byBinding` here.

@@ -59,9 +59,15 @@ class Abi:
             if entry["type"] == "error" and data:
                 selector = "0x" + self.selector("error", entry["name"]).hex()
                 if data.startswith(selector):
-                    types = [type_of(value) for value in entry["inputs"]]
-                    return entry["name"], decode(types, bytes.fromhex(data[len(selector) :]))
+                    return self._error(entry, data[len(selector) :])
         return None
+
+    def _error(self, entry: Entry, data: str) -> tuple[str, tuple[Any, ...]] | None:
+        # A contract that this one called can have it end with any bytes, also with such as begin like an error of ours.
+        try:
+            return entry["name"], decode([type_of(value) for value in entry["inputs"]], bytes.fromhex(data))
+        except Exception:  # eth_abi's own kinds, of which some are no ValueError
+            return None
 
     def topic(self, event: str) -> str:
         """What stands first among the topics of such an event."""

@@ -44,6 +44,17 @@ class LicenceState:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewState:
+    """How a review of a work stands. Both times are in unix seconds, 0 where there was no review."""
+
+    in_review: bool
+    barred: bool
+    appealed: bool
+    until: int
+    appeal_until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """What a work got, and when, in unix seconds of the block."""
 
@@ -108,8 +119,16 @@ class Works:
 
     def is_halted(self, asset: int) -> bool:
         """Whether nobody gets a licence, because of a review that runs or that upheld an objection."""
-        in_review, barred, _ = self.view("reviewOf", asset)
-        return bool(in_review or barred)
+        review = self.review(asset)
+        return review.in_review or review.barred
+
+    def review(self, asset: int) -> ReviewState:
+        """How the last review of a work stands, if there was one."""
+        return ReviewState(*self.view("reviewOf", asset))
+
+    def payee(self, owner: str) -> str:
+        """Who gets what is claimed for this owner."""
+        return str(self.view("payeeOf", owner)[0])
 
     def received(self, asset: int, currency: str = COIN) -> int:
         """All that a work ever earned, for itself and for its ancestors."""

@@ -68,7 +68,17 @@ class Relay(Chain):
             data, topics = entry.data("data"), entry.texts("topics")
             if (entry.text("address") or "").lower() != self.contract.lower():
                 continue
-            for name in ("Registered", "Licensed", "Derived", "Claimed", "TermsSet", "Paid"):
+            for name in (
+                "Registered",
+                "Licensed",
+                "Derived",
+                "Claimed",
+                "TermsSet",
+                "Paid",
+                "Flagged",
+                "Appealed",
+                "Resolved",
+            ):
                 if (values := RIGHTS.event(name, topics, data)) is not None:
                     found.append(Event(name, values))
         return found

@@ -21,7 +21,9 @@ _DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verif
 _TYPES = {
     "Register": "Register(bytes32 leaf,bytes32 terms,uint256 deadline)",
     "SetTerms": "SetTerms(uint256 asset,bytes32 terms,uint256 nonce,uint256 deadline)",
-    "Derive": "Derive(uint256 asset,uint256[] parents,uint256[] licences,uint256 deadline)",
+    "Derive": "Derive(uint256 asset,uint256[] parents,uint256[] licences,bytes32[] terms,uint256 deadline)",
+    "Appeal": "Appeal(uint256 asset,bytes32 evidence,uint256 nonce,uint256 deadline)",
+    "SetPayee": "SetPayee(address owner,address payee,uint256 nonce,uint256 deadline)",
     "Transfer": "Transfer(uint256 token,address to,uint256 nonce,uint256 deadline)",
 }
 

@@ -22,7 +22,7 @@ from store.idempotency import idempotent, keep_key
 from store.lineage import link
 from store.outbox import anchor_at, newest_size
 from store.quotas import Charge, spend
-from store.schema import captures, erasures, facts, unstamped
+from store.schema import captures, erasures, facts, log_leaves, unstamped
 from store.statements import statements_of
 
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
@@ -112,6 +112,12 @@ class CaptureRecords:
             fact_times=times,
             statements=statements,
         )
+
+    def owner_at(self, place: int) -> str | None:
+        """Who owns the capture whose entry is at this place in the log; None for another entry, or an erased one."""
+        mine = log_leaves.c.position == place, captures.c.id == log_leaves.c.capture_id
+        with self._database.read() as connection:
+            return connection.execute(sa.select(captures.c.owner).where(*mine)).scalar()
 
     def put(self, capture_id: str, name: str, fact: Any, token: str | None = None) -> None:
         """Write one fact durably. The same again is fine; another value raises Conflict.

@@ -24,10 +24,11 @@ STATUS_OF = {name: status for name, _, status in FACTS} | {
 # What an order at the rights contract brought, when it is done (store/orders.py): no fact of the photo.
 ORDERED = {
     "asset": "work", "terms": "offer", "derive": "derivation", "licence": "licence", "claim": "claim", "move": "move",
+    "flag": "review", "appeal": "review", "resolve": "review",
 }  # fmt: skip
 DERIVED = "derived"  # another's work says on the chain that it was made from this one
 STATED = "rights"  # its owner stated something else about the rights, once it was sealed
-WORKS = (*ORDERED.values(), DERIVED)  # what happened to a work, not to its photo
+WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED)  # what happened to a work, not to its photo
 _PLACING_LOCK = 0x706C6163  # "plac"
 
 

@@ -15,7 +15,7 @@ from store.changes import DERIVED, ORDERED, note_changes
 from store.database import Database, now_text
 from store.schema import captures, changes, log_leaves, orders, relayed
 
-Kind = Literal["asset", "terms", "derive", "licence", "claim", "move"]
+Kind = Literal["asset", "terms", "derive", "licence", "claim", "move", "flag", "appeal", "resolve"]
 State = Literal["open", "done", "refused"]
 
 

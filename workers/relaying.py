@@ -188,4 +188,8 @@ def _found(events: list[Event]) -> dict[str, Any]:
             found |= {"licence": f"{values['licence']:#x}", "holder": values["holder"], "until": values["until"]}
         elif event.name == "Derived":
             found |= {"shares": [str(each) for each in values["shares"]]}
+        elif event.name in ("Flagged", "Appealed"):
+            found |= {"until": values["until"]}
+        elif event.name == "Resolved":
+            found |= {"upheld": values["upheld"]}
     return found

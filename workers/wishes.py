@@ -16,7 +16,7 @@ from ledger.relay import Relay
 from ledger.rights import Domain, terms_id, values, with_recovery
 from ledger.tree import inclusion_proof
 from pipeline.errors import Rejected, Unavailable
-from pipeline.parents import asset_id
+from pipeline.parents import asset_id, place_of
 from pipeline.record import Capture
 from pipeline.works import COIN
 from rights.offers import from_json
@@ -29,7 +29,7 @@ SIGNED_FOR_S = 24 * 3600  # how long an owner's signature holds: it is used with
 WORDS = {
     "NotTheFirst": "the same file has an earlier statement in the log: that one is the work",
     "Superseded": "an earlier statement about the same file turned up: this is no work any more",
-    "TermsChanged": "the terms are others now: read them and ask again",
+    "TermsChanged": "the terms, the work's or a parent's, are others now: read them and ask again",
     "NothingToLicense": "these terms give nothing that a licence could be for",
     "WrongPayment": "what was sent is not what the licence costs: ask for its price again",
     "ParentsMissing": "the statement names parents: say first what the work was made from",
@@ -41,6 +41,10 @@ WORDS = {
     "TermsAreInherited": "a parent's terms must be this work's terms too: state them",
     "ShareOverWhole": "the parents' shares come to more than the whole",
     "TooManyAncestors": "a work has at most 64 ancestors",
+    "NotInReview": "no review of this work runs: there is nothing to decide or to appeal against",
+    "AppealedAlready": "the owner appealed already",
+    "AppealOpen": "the owner can still appeal: an objection is upheld after that, or when 14 days are over",
+    "NotTheReviewer": "the contract's reviewer is another account than this service's: it has to act itself",
     "InReview": "the work is under review: wait until that ends",
     "Barred": "an objection to this work was upheld: it is licensed no more",
     "NothingToClaim": "nothing is there to be paid out",
@@ -83,7 +87,8 @@ class Wishes:
         """What is to be done now. Raises Unavailable when it must wait, Rejected when it cannot be."""
         steps: dict[str, Callable[[Order, Capture], Next]] = {
             "asset": self._asset, "terms": self._terms, "derive": self._derive, "licence": self._licence,
-            "claim": self._claim, "move": self._move,
+            "claim": self._claim, "move": self._move, "flag": self._flag, "appeal": self._appeal,
+            "resolve": self._resolve,
         }  # fmt: skip
         return steps[order.kind](order, self._services.captures.get(order.capture_id))
 
@@ -127,9 +132,11 @@ class Wishes:
         for parent in parents:
             self._made(parent)
         held = [licences[parent] for parent in parents]
+        read = {int(parent["asset"], 16): bytes.fromhex(parent["terms"]) for parent in order.asked["parents"]}
+        terms = [read[parent] for parent in parents]
         above = [self._shares(parent) for parent in parents]
-        signed = self._signed(order, "Derive", asset, parents, held)
-        return Step("derive", (asset, parents, len(declared), held, above, *signed))
+        signed = self._signed(order, "Derive", asset, parents, held, terms)
+        return Step("derive", (asset, parents, len(declared), held, terms, above, *signed))
 
     def _licence(self, order: Order, capture: Capture) -> Next:
         """Bought by our own account: on the embedded chain, whose coin is play money."""
@@ -144,7 +151,24 @@ class Wishes:
         # A claim of what came since this order began is another order: it ends with its first transaction.
         if order.result or not self._works.claimable(asset, beneficiary, shares, currency):
             return Done({} if order.result else {"amount": "0"})
-        return Step("claim", (asset, beneficiary, currency, shares))
+        return self._payee(beneficiary) or Step("claim", (asset, beneficiary, currency, shares))
+
+    def _payee(self, beneficiary: int) -> Step | None:
+        """What has to come before a claim: from an account that we keep, nobody could pay the money out again."""
+        owner = self._services.captures.owner_at(place_of(beneficiary))
+        if owner is None:
+            return None  # no photo of ours, or an erased one
+        address, key = self._account(owner)
+        if self._made(beneficiary).owner.lower() != address.lower():
+            return None  # it was moved to somebody who can
+        bound = self._services.wallets.get(owner)
+        if bound is None and not self._relay.local:
+            raise Rejected("its owner has no wallet yet: show one by POST /v1/wallet; until then the money waits there")
+        wanted, now = bound.address if bound else address, self._works.payee(address)
+        if wanted.lower() == now.lower():
+            return None
+        said = (address, bound.address if bound else COIN, self._works.nonce(address))
+        return Step("setPayee", (*said[:2], *self._sign_as(address, key, "SetPayee", *said)))
 
     def _move(self, order: Order, capture: Capture) -> Next:
         asset, to = self.asset(capture), order.asked["to"]
@@ -152,6 +176,25 @@ class Wishes:
             return Done({"owner": to})
         nonce = self._works.nonce(self._owner(order)[0])
         return Step("transferWithSignature", (asset, to, *self._signed(order, "Transfer", asset, to, nonce)))
+
+    def _flag(self, order: Order, capture: Capture) -> Next:
+        asset = self.asset(capture)
+        self._made(asset)
+        if order.result or self._works.review(asset).in_review:
+            return Done({"until": self._works.review(asset).until})
+        tag, evidence = order.asked["tag"].encode().ljust(32, b"\0"), bytes.fromhex(order.asked["evidence"])
+        return Step("flag", (asset, tag, evidence))
+
+    def _appeal(self, order: Order, capture: Capture) -> Next:
+        asset, evidence = self.asset(capture), bytes.fromhex(order.asked["evidence"])
+        if order.result:
+            return Done({})
+        nonce = self._works.nonce(self._owner(order)[0])
+        return Step("appeal", (asset, evidence, *self._signed(order, "Appeal", asset, evidence, nonce)))
+
+    def _resolve(self, order: Order, capture: Capture) -> Next:
+        asset, evidence = self.asset(capture), bytes.fromhex(order.asked["evidence"])
+        return Done({}) if order.result else Step("resolve", (asset, order.asked["upheld"], evidence))
 
     def _made(self, asset: int) -> Any:
         work = self._works.work(asset)
@@ -170,15 +213,20 @@ class Wishes:
         return size
 
     def _owner(self, order: Order) -> tuple[str, bytes]:
-        """The address and the key that we keep for an owner."""
+        """The address and the key that we keep for whoever gave the order."""
+        return self._account(order.owner)
+
+    def _account(self, owner: str) -> tuple[str, bytes]:
         from ledger.accounts import owner_key
 
-        key = owner_key(self._services.settings.keys / "owners.seed", order.owner)
+        key = owner_key(self._services.settings.keys / "owners.seed", owner)
         return PrivateKey(key).public_key.to_checksum_address(), key
 
     def _signed(self, order: Order, kind: str, *said: Any) -> tuple[int, bytes]:
         """Until when the owner's signature holds, and the signature."""
-        address, key = self._owner(order)
+        return self._sign_as(*self._owner(order), kind, *said)
+
+    def _sign_as(self, address: str, key: bytes, kind: str, *said: Any) -> tuple[int, bytes]:
         deadline = int(time.time()) + SIGNED_FOR_S
         digest = Domain(self._relay.chain_id, self._relay.contract).digest(kind, *said, deadline)
         return deadline, with_recovery(PrivateKey(key).sign_msg_hash(digest).to_bytes()[:64], digest, address)

@@ -2,8 +2,9 @@
 pragma solidity 0.8.37;
 
 /// @title A person looks at a work that somebody objects to
-/// @notice The reviewer can halt new licences of a work for a while, and at the end for good. The reviewer cannot take a
-/// work, a licence or money away, nor halt anything for longer than the limits here without a decision.
+/// @notice The reviewer can halt new licences of a work for a while, and at the end for good: then those that were bought
+/// count no more either. The reviewer cannot take a work or money away, nor halt anything for longer than the limits here
+/// without a decision.
 abstract contract Reviews {
     /// @notice Someone else than the reviewer called.
     /// @param caller Who called.
@@ -123,10 +124,14 @@ abstract contract Reviews {
     /// @param asset The work.
     /// @return inReview Whether a review runs.
     /// @return barred Whether one ended with the objection upheld.
+    /// @return appealed Whether the owner appealed in the last one.
     /// @return until When the last review ends or ended, in seconds since 1970; 0 when there was none.
-    function reviewOf(uint256 asset) external view returns (bool inReview, bool barred, uint256 until) {
+    /// @return appealUntil Until when its owner could or can appeal.
+    function reviewOf(uint256 asset)
+        external view returns (bool inReview, bool barred, bool appealed, uint256 until, uint256 appealUntil)
+    {
         Review memory review = _reviews[asset];
-        return (_inReview(asset), review.barred, review.until);
+        return (_inReview(asset), review.barred, review.appealed, review.until, review.appealUntil);
     }
 
     function _appeal(uint256 asset, bytes32 evidence) internal {

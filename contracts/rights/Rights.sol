@@ -15,7 +15,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {Reviews} from "./Reviews.sol";
 import {Shares} from "./Shares.sol";
-import {Terms, TermsBook, Use} from "./Terms.sol";
+import {AiTraining, Terms, TermsBook, Use} from "./Terms.sol";
 
 interface ILog {
     function verifyInclusion(bytes32 leaf, uint64 index, uint64 size, bytes32[] calldata proof)
@@ -52,7 +52,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @notice The statement says that the work was made from others: call `derive` first.
     /// @param asset The work.
     error ParentsMissing(uint256 asset);
-    /// @notice Parents can no longer be named: the work has some, or was paid, licensed or made use of.
+    /// @notice Parents can no longer be named: the work has some, or earned something.
     /// @param asset The work.
     error TooLateForParents(uint256 asset);
     /// @notice The parents are none or more than 16, not in ascending order, or not those that the statement commits to.
@@ -121,21 +121,22 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @notice What was there for a work was paid to its owner.
     /// @param asset The work that earned it.
     /// @param beneficiary The work that it was there for: the same, or one of its ancestors.
-    /// @param to The owner.
+    /// @param to The owner, or whom the owner named.
     /// @param currency As in `Paid`.
     /// @param amount How much.
     event Claimed(uint256 indexed asset, uint256 indexed beneficiary, address indexed to, address currency, uint256 amount);
+
+    /// @notice What is claimed for an owner goes to this account from now on.
+    /// @param owner Who owns works.
+    /// @param payee The account; zero for the owner itself.
+    event PayeeSet(address indexed owner, address indexed payee);
 
     /// @dev One storage slot. `owner` is the first; whoever has it now is in ERC-721's own books once it moved.
     struct Asset {
         address owner;
         uint48 place;
         uint32 terms;
-        bool awaitsParents; // the statement names some, `derive` was not called yet
-        bool settled; // was paid, licensed or derived from: what it was made from cannot change any more
-        bool inherits; // has its parents' terms and keeps them
-        bool isDerived;
-        bool halted;
+        uint16 marks; // any of those below: five bools would be a second slot
     }
 
     struct Licence {
@@ -153,13 +154,22 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
 
     bytes32 private constant TAG = "capture/leaf/v1";
     bytes32 private constant DEVICE_TAG = "capture/leaf/v2";
+    uint16 private constant AWAITS_PARENTS = 1; // the statement names some, `derive` was not called yet
+    uint16 private constant EARNED = 2; // what it was made from cannot change any more
+    uint16 private constant INHERITS = 4; // has its parents' terms and keeps them
+    uint16 private constant DERIVED = 8;
+    uint16 private constant HALTED = 16;
     uint256 private constant LICENCE_PART = type(uint80).max;
     uint256 private constant MOST_PARENTS = 16;
     bytes32 private constant REGISTER = keccak256("Register(bytes32 leaf,bytes32 terms,uint256 deadline)");
     bytes32 private constant SET_TERMS =
         keccak256("SetTerms(uint256 asset,bytes32 terms,uint256 nonce,uint256 deadline)");
     bytes32 private constant DERIVE =
-        keccak256("Derive(uint256 asset,uint256[] parents,uint256[] licences,uint256 deadline)");
+        keccak256("Derive(uint256 asset,uint256[] parents,uint256[] licences,bytes32[] terms,uint256 deadline)");
+    bytes32 private constant SET_PAYEE =
+        keccak256("SetPayee(address owner,address payee,uint256 nonce,uint256 deadline)");
+    bytes32 private constant APPEAL =
+        keccak256("Appeal(uint256 asset,bytes32 evidence,uint256 nonce,uint256 deadline)");
     bytes32 private constant TRANSFER =
         keccak256("Transfer(uint256 token,address to,uint256 nonce,uint256 deadline)");
 
@@ -173,6 +183,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     mapping(uint256 asset => mapping(address holder => uint256 licence)) private _givenOn;
     mapping(uint256 asset => bytes32) private _declaredParents; // SHA-256 of their ids, from the statement
     mapping(uint256 asset => bytes32) private _shares;
+    mapping(address owner => address payee) private _payees;
     mapping(uint256 asset => mapping(address currency => uint256)) private _received;
     mapping(uint256 asset => mapping(uint256 beneficiary => mapping(address currency => uint256))) private _claimed;
 
@@ -206,9 +217,9 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         uint128 file = uint128(bytes16(words[2]));
         asset = _assetId(file, found.place);
         _giveWay(file, asset);
-        bool awaitsParents = words[7] != 0;
-        if (awaitsParents) _declaredParents[asset] = words[7];
-        _standing[file] = Asset(owner, found.place, _numberOf(termsId), awaitsParents, false, false, false, false);
+        uint16 marks = words[7] == 0 ? 0 : AWAITS_PARENTS;
+        if (marks != 0) _declaredParents[asset] = words[7];
+        _standing[file] = Asset(owner, found.place, _numberOf(termsId), marks);
         _increaseBalance(owner, 1);
         emit Transfer(address(0), owner, asset);
         emit Registered(asset, leaf, termsId);
@@ -219,35 +230,40 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @param parents Their ids: first those that the statement commits to, ascending, then others, ascending.
     /// @param declared How many of them the statement commits to.
     /// @param licences For each the licence of the work's owner, or 0 where none is needed.
+    /// @param terms For each the id of the terms that the owner read, its own or the licence's: its share is theirs.
     /// @param above For each the list of its own ancestors' shares, from its `Derived` event; empty when it has none.
     /// @param deadline Until when the signature holds; without meaning when the owner calls.
     /// @param signature The owner's, of `Derive`; empty when the owner calls.
     function derive(
         uint256 asset, uint256[] calldata parents, uint256 declared, uint256[] calldata licences,
-        uint256[][] calldata above, uint256 deadline, bytes calldata signature
+        bytes32[] calldata terms, uint256[][] calldata above, uint256 deadline, bytes calldata signature
     ) external {
         address owner = ownerOf(asset);
         if (msg.sender != owner) {
-            bytes32 lists = keccak256(abi.encodePacked(parents));
-            bytes32 said = keccak256(abi.encode(DERIVE, asset, lists, keccak256(abi.encodePacked(licences)), deadline));
+            bytes32 from = keccak256(abi.encodePacked(parents));
+            bytes32 by = keccak256(abi.encodePacked(licences));
+            bytes32 under = keccak256(abi.encodePacked(terms));
+            bytes32 said = keccak256(abi.encode(DERIVE, asset, from, by, under, deadline));
             _checkSignature(owner, said, deadline, signature);
         }
         Asset storage work = _countingAsset(asset);
-        if (work.halted) _checkNotHalted(asset);
-        if (work.settled || work.isDerived) revert TooLateForParents(asset);
+        if (work.marks & HALTED != 0) _checkNotHalted(asset);
+        if (work.marks & (EARNED | DERIVED) != 0) revert TooLateForParents(asset);
         _checkParents(asset, parents, declared);
-        if (parents.length != licences.length || parents.length != above.length) revert WrongParents();
+        bool complete =
+            parents.length == licences.length && parents.length == terms.length && parents.length == above.length;
+        if (!complete) revert WrongParents();
 
         Shares.Growing memory growing = Shares.empty();
         for (uint256 i = 0; i < parents.length; ++i) {
-            (uint256 share, bytes32 digest) = _takeFrom(parents[i], work, asset, owner, licences[i]);
+            (uint256 share, bytes32 digest) = _takeFrom(parents[i], work, asset, owner, licences[i], terms[i]);
             uint256[] memory over = above[i];
             over.check(digest);
             growing.add(parents[i], share, over);
         }
         uint256[] memory shares = growing.finished();
         _shares[asset] = shares.digest();
-        (work.awaitsParents, work.isDerived) = (false, true);
+        work.marks = work.marks & ~AWAITS_PARENTS | DERIVED;
         emit Derived(asset, parents, shares);
     }
 
@@ -263,7 +279,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             _checkSignature(owner, said, deadline, signature);
         }
         Asset storage work = _countingAsset(asset);
-        if (work.inherits) revert TermsAreInherited(asset, _termsIds[work.terms]);
+        if (work.marks & INHERITS != 0) revert TermsAreInherited(asset, _termsIds[work.terms]);
         work.terms = _numberOf(termsId);
         emit TermsSet(asset, termsId);
     }
@@ -289,12 +305,12 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         external payable nonReentrant returns (uint256 licence)
     {
         Asset storage work = _countingAsset(asset);
-        if (work.halted) _checkNotHalted(asset);
-        if (work.awaitsParents) revert ParentsMissing(asset);
+        if (work.marks & HALTED != 0) _checkNotHalted(asset);
+        if (work.marks & AWAITS_PARENTS != 0) revert ParentsMissing(asset);
         uint32 number = work.terms;
         if (_termsIds[number] != termsId) revert TermsChanged(_termsIds[number]);
-        Terms memory terms = _terms[number];
-        bool gives = _permits(terms, Use.Commercial) || _permits(terms, Use.Derivatives) || _permits(terms, Use.AiTraining);
+        Terms storage terms = _terms[number]; // not copied: the legal text's slot is not needed here
+        bool gives = terms.commercial || terms.derivatives || terms.aiTraining != AiTraining.Denied;
         if (!gives) revert NothingToLicense(asset);
 
         bool isNew;
@@ -315,8 +331,31 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @param amount How much. A token that delivers less than was asked for is refused.
     function pay(uint256 asset, address currency, uint256 amount) external payable nonReentrant {
         Asset storage work = _countingAsset(asset);
-        if (work.awaitsParents) revert ParentsMissing(asset);
+        if (work.marks & AWAITS_PARENTS != 0) revert ParentsMissing(asset);
+        if (amount == 0) revert WrongPayment(0);
         _take(work, asset, currency, amount);
+    }
+
+    /// @notice Have all that is claimed for an owner paid to another account, from now on.
+    /// @param owner Who owns works, now or later.
+    /// @param payee The account; zero for the owner itself.
+    /// @param deadline Until when the signature holds; without meaning when the owner calls.
+    /// @param signature The owner's, of `SetPayee` with the next of `nonces`; empty when the owner calls.
+    function setPayee(address owner, address payee, uint256 deadline, bytes calldata signature) external {
+        if (msg.sender != owner) {
+            bytes32 said = keccak256(abi.encode(SET_PAYEE, owner, payee, _useNonce(owner), deadline));
+            _checkSignature(owner, said, deadline, signature);
+        }
+        _payees[owner] = payee;
+        emit PayeeSet(owner, payee);
+    }
+
+    /// @notice Who gets what is claimed for an owner.
+    /// @param owner Who owns works.
+    /// @return The account that the owner named, or the owner.
+    function payeeOf(address owner) public view returns (address) {
+        address payee = _payees[owner];
+        return payee == address(0) ? owner : payee;
     }
 
     /// @notice Pay what a work earned for another, or for itself, to whoever owns that one now. Anyone may call.
@@ -332,7 +371,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         amount = claimable(asset, beneficiary, currency, shares);
         if (amount == 0) revert NothingToClaim();
         _claimed[asset][beneficiary][currency] += amount;
-        address to = ownerOf(beneficiary);
+        address to = payeeOf(ownerOf(beneficiary));
         emit Claimed(asset, beneficiary, to, currency, amount);
         if (currency == address(0)) Address.sendValue(payable(to), amount);
         else SafeERC20.safeTransfer(IERC20(currency), to, amount);
@@ -341,8 +380,14 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @notice Object to a review of one's work.
     /// @param asset The work.
     /// @param evidence SHA-256 of what speaks against the objection.
-    function appeal(uint256 asset, bytes32 evidence) external {
-        if (msg.sender != ownerOf(asset)) revert NotTheOwner(ownerOf(asset));
+    /// @param deadline Until when the signature holds; without meaning when the owner calls.
+    /// @param signature The owner's, of `Appeal` with the next of `nonces`; empty when the owner calls.
+    function appeal(uint256 asset, bytes32 evidence, uint256 deadline, bytes calldata signature) external {
+        address owner = ownerOf(asset);
+        if (msg.sender != owner) {
+            bytes32 said = keccak256(abi.encode(APPEAL, asset, evidence, _useNonce(owner), deadline));
+            _checkSignature(owner, said, deadline, signature);
+        }
         _appeal(asset, evidence);
     }
 
@@ -379,7 +424,8 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         if (uint80(asset) != 0 || holder == address(0) || _isBarred(asset)) return false;
         Asset memory work = _standing[_file(asset)];
         if (work.owner == address(0) || work.place != _placeIn(asset)) return false;
-        if (_ownerOf(asset) == holder || _isFree(_terms[work.terms], use)) return true;
+        if (_ownerOf(asset) == holder) return true;
+        if (work.marks & AWAITS_PARENTS == 0 && _isFree(_terms[work.terms], use)) return true;
         for (uint256 number = 0;; ++number) {
             uint256 licence = _licenceId(asset, holder, number);
             address has = _ownerOf(licence);
@@ -402,7 +448,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     ) {
         Asset memory work = _asset(asset);
         return (ownerOf(asset), _termsIds[work.terms], _standing[_file(asset)].place == work.place,
-                work.awaitsParents, _shares[asset]);
+                work.marks & AWAITS_PARENTS != 0, _shares[asset]);
     }
 
     /// @notice What there is to know of a licence.
@@ -447,9 +493,10 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
 
     /// @dev The first owner stands in our own slot, and ERC-721's is written when a token first moves: 22,100 gas less.
     function _ownerOf(uint256 token) internal view override returns (address) {
+        address first = uint80(token) == 0 ? _asset(token).owner : _licences[token].holder;
+        if (first == address(0)) return first; // nor is it in ERC-721's book
         address moved = super._ownerOf(token);
-        if (moved != address(0)) return moved;
-        return uint80(token) == 0 ? _asset(token).owner : _licences[token].holder;
+        return moved == address(0) ? first : moved;
     }
 
     function _update(address to, uint256 token, address auth) internal override returns (address) {
@@ -468,12 +515,13 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     }
 
     function _isHalted(uint256 asset) internal view override returns (bool) {
-        return _asset(asset).halted;
+        return _asset(asset).marks & HALTED != 0;
     }
 
     function _setHalted(uint256 asset, bool halted) internal override {
         bool ends = !halted && _superseded[asset].owner != address(0); // a work that lost its place under review
-        (ends ? _superseded[asset] : _countingAsset(asset)).halted = halted;
+        Asset storage work = ends ? _superseded[asset] : _countingAsset(asset);
+        work.marks = halted ? work.marks | HALTED : work.marks & ~HALTED;
     }
 
     /// @dev Whatever stands for the file makes room for an earlier statement, and for no other.
@@ -499,15 +547,17 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
     }
 
-    /// @dev Check that the parent may be used so, settle it, and return its share, of 10^18, and the digest of its list.
-    function _takeFrom(uint256 parent, Asset storage work, uint256 asset, address owner, uint256 licence)
-        private returns (uint256, bytes32)
-    {
+    /// @dev Check that the parent may be used so, and return its share, of 10^18, and the digest of its list.
+    function _takeFrom(
+        uint256 parent, Asset storage work, uint256 asset, address owner, uint256 licence, bytes32 termsId
+    ) private returns (uint256, bytes32) {
         Asset storage from = _countingAsset(parent);
-        if (from.halted) _checkNotHalted(parent);
-        if (from.awaitsParents) revert ParentsMissing(parent);
+        uint16 marks = from.marks;
+        if (marks & HALTED != 0) _checkNotHalted(parent);
+        if (marks & AWAITS_PARENTS != 0) revert ParentsMissing(parent);
         if (from.place >= _placeIn(asset)) revert ParentIsLater(parent);
         uint32 number = licence == 0 ? from.terms : _heldTerms(parent, owner, licence);
+        if (_termsIds[number] != termsId) revert TermsChanged(_termsIds[number]);
         Terms storage terms = _terms[number];
         bool isForSale = licence == 0 && terms.fee > 0;
         if ((isForSale || !terms.derivatives) && _ownerOf(parent) != owner) {
@@ -516,10 +566,9 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
         if (terms.reciprocal) {
             if (work.terms != number) revert TermsAreInherited(parent, _termsIds[number]);
-            work.inherits = true;
+            work.marks |= INHERITS;
         }
-        if (!from.settled) from.settled = true;
-        return (uint256(terms.share) * (Shares.WHOLE / MILLION), from.isDerived ? _shares[parent] : bytes32(0));
+        return (uint256(terms.share) * (Shares.WHOLE / MILLION), marks & DERIVED != 0 ? _shares[parent] : bytes32(0));
     }
 
     function _heldTerms(uint256 parent, address owner, uint256 licence) private view returns (uint32) {
@@ -529,9 +578,9 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         return held.terms;
     }
 
-    /// @dev Where the holder's licence goes: a place whose licence has ended, or a new one. One that lasts is replaced
-    /// only by its holder, under other terms; so whoever repeats a purchase pays once, and no gift takes anything away.
-    function _place(uint256 asset, address holder, uint32 terms) private view returns (uint256 licence, bool isNew) {
+    /// @dev Where the holder's licence goes: a place whose licence has ended, or a new one. One that lasts stays as it
+    /// is; so whoever repeats a purchase pays once, and nothing that was bought changes under whoever has it.
+    function _place(uint256 asset, address holder, uint32 terms) private returns (uint256 licence, bool isNew) {
         if (holder == address(0)) revert ERC721InvalidReceiver(holder);
         for (uint256 number = 0;; ++number) {
             licence = _licenceId(asset, holder, number);
@@ -539,13 +588,15 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             if (has == address(0)) return (licence, true);
             if (has != holder) continue; // it was given on
             Licence memory held = _licences[licence];
-            if (_lasts(held) && (held.terms == terms || msg.sender != holder)) revert AlreadyLicensed(licence);
-            return (licence, false);
+            if (!_lasts(held)) {
+                _approve(address(0), licence, address(0), false); // what was allowed for the old one is over with it
+                return (licence, false);
+            }
+            if (held.terms == terms) revert AlreadyLicensed(licence);
         }
     }
 
     function _take(Asset storage work, uint256 asset, address currency, uint256 amount) private {
-        if (!work.settled) work.settled = true;
         if (currency == address(0) || amount == 0) {
             if (msg.value != amount) revert WrongPayment(msg.value);
         } else {
@@ -556,6 +607,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             if (came != amount) revert WrongPayment(came);
         }
         if (amount == 0) return;
+        if (work.marks & EARNED == 0) work.marks |= EARNED;
         _received[asset][currency] += amount;
         emit Paid(asset, currency, amount);
     }

@@ -54,6 +54,30 @@ def test_a_work_goes_to_the_wallet_that_was_shown(service: Running) -> None:
     assert ask(service, "GET", "/v1/wallet").json["own"] is None
 
 
+def test_what_is_claimed_for_the_account_that_we_keep_goes_to_the_wallet(service: Running) -> None:
+    ask(service, "DELETE", "/v1/wallet")
+    key = b"\x26" * 32
+    address = Account.from_key(key).address
+    capture = registered(service, 7382)
+    made(service, capture, {"preset": "commercial", "fee": "1000"})
+    path = f"/v1/captures/{capture}"
+    kept = ask(service, "GET", "/v1/wallet").json["kept"]["address"]
+    ask(service, "POST", f"{path}/licences", {"holder": "0x" + "7d" * 20})
+    assert ask(service, "POST", f"{path}/claims").json["result"]["to"] == kept.lower(), "play money, and no wallet"
+
+    text = text_for(service, address)
+    shown(service, text, signed(key, text))
+    ask(service, "POST", f"{path}/licences", {"holder": "0x" + "7e" * 20})
+    paid = ask(service, "POST", f"{path}/claims").json
+    assert (paid["result"]["to"], paid["result"]["amount"]) == (address.lower(), "1000")
+    assert len(paid["transactions"]) == 2, "the chain is told once who is paid"
+    ask(service, "POST", f"{path}/licences", {"holder": "0x" + "7f" * 20})
+    assert len(ask(service, "POST", f"{path}/claims").json["transactions"]) == 1
+    ask(service, "DELETE", "/v1/wallet")
+    ask(service, "POST", f"{path}/licences", {"holder": "0x" + "7c" * 20})
+    assert ask(service, "POST", f"{path}/claims").json["result"]["to"] == kept.lower()
+
+
 def test_what_does_not_hold_binds_nothing(service: Running) -> None:
     ask(service, "DELETE", "/v1/wallet")
     key, other = b"\x22" * 32, b"\x23" * 32

@@ -124,8 +124,8 @@ class Market:
         words = statement(
             **{  # type: ignore[arg-type]
                 "salt": self.digest(), "upload": upload or self.digest(),
-                "manifest": bytes(31) + b"\1", "fingerprint": bytes(31) + b"\2", "owner": bytes.fromhex(owner[2:]),
-                "terms": bytes(31) + b"\3", "parents": parents_digest(parents),
+                "manifest": self.digest(), "fingerprint": self.digest(), "owner": bytes.fromhex(owner[2:]),
+                "terms": self.digest(), "parents": parents_digest(parents),
                 "captured_at": 1_790_000_000,
             } | more
         )  # fmt: skip
@@ -213,9 +213,18 @@ class Market:
     ) -> tuple[Any, ...]:
         """What `derive` takes when the owner calls it."""
         given = list(licences) or [0] * len(parents)
-        return work.id, [each.id for each in parents], declared, given, [each.shares for each in parents], 0, b""
+        terms = [self.read(each, licence) for each, licence in zip(parents, given, strict=False)]
+        above = [each.shares for each in parents]
+        return work.id, [each.id for each in parents], declared, given, terms, above, 0, b""
 
-    def signed(self, owner: str, kind: str, types: list[tuple[str, str]], **values: Any) -> bytes:
+    def read(self, work: Work, licence: int = 0) -> bytes:
+        """The id of the terms that somebody reads who would use the work; zero where there is none."""
+        try:
+            return bytes(self.asks("licenceOf", licence)[2] if licence else self.asks("assetOf", work.id)[1])
+        except ContractLogicError:
+            return bytes(32)
+
+    def signed(self, owner: str, kind: str, types: list[tuple[str, str]], /, **values: Any) -> bytes:
         """The owner's EIP-712 signature."""
         domain = {
             "name": "Capture Rights", "version": "1", "chainId": self.web3.eth.chain_id,

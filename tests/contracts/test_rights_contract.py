@@ -25,6 +25,8 @@ __all__ = ["shared_node"]
 
 DAY_S = 24 * 3600
 REMIX: dict[str, Any] = {"share": MILLION // 10, "fee": 1000}
+DERIVE = [("asset", "uint256"), ("parents", "uint256[]"), ("licences", "uint256[]"), ("terms", "bytes32[]"),
+          ("deadline", "uint256")]  # fmt: skip
 REGISTER = [("leaf", "bytes32"), ("terms", "bytes32"), ("deadline", "uint256")]
 
 
@@ -176,6 +178,9 @@ def test_what_is_free_needs_no_licence(market: Market) -> None:
     closed = market.work(market.person(), reserved)
     assert market.refusal(anyone, "license", closed.id, reserved, anyone) == "NothingToLicense"
     assert not market.asks("hasLicence", closed.id + 1, anyone, AI_TRAINING), "no work's id"
+    free_for_all = market.terms(commercial=False, ai_training=ALLOWED)
+    collage = market.work(market.person(), free_for_all, parents=[closed.id])
+    assert not market.asks("hasLicence", collage.id, anyone, AI_TRAINING), "its parents have not been asked"
 
 
 def test_licences_end_and_can_be_taken_again(market: Market) -> None:
@@ -207,21 +212,32 @@ def test_a_licence_that_is_given_on_is_the_new_holders(market: Market) -> None:
     assert market.asks("hasLicence", work.id, buyer, COMMERCIAL)
 
 
-def test_a_gift_takes_nothing_away_and_terms_stay_as_they_were(market: Market) -> None:
-    ada, buyer, old, new = (
-        market.person(),
-        market.person(),
-        market.terms(fee=10),
-        market.terms(fee=20, derivatives=False),
-    )
+def test_a_licence_stays_as_it_was_bought_whatever_is_bought_beside_it(market: Market) -> None:
+    ada, buyer, old = market.person(), market.person(), market.terms(fee=10)
+    new = market.terms(fee=20, derivatives=False, ai_training=PAID)
     work = market.work(ada, old)
     (made,) = market.events(market.does(buyer, "license", work.id, old, buyer, value=10), "Licensed")
     market.does(ada, "setTerms", work.id, new, 0, b"")
-    assert market.refusal(ada, "license", work.id, new, buyer, value=20) == "AlreadyLicensed"
+    assert not market.asks("hasLicence", work.id, buyer, AI_TRAINING)
+    (gift,) = market.events(market.does(ada, "license", work.id, new, buyer, value=20), "Licensed")
+    assert gift["licence"] != made["licence"]
     assert market.asks("licenceOf", made["licence"])[2] == old
     assert market.asks("hasLicence", work.id, buyer, DERIVATIVES)
-    market.does(buyer, "license", work.id, new, buyer, value=20)
-    assert not market.asks("hasLicence", work.id, buyer, DERIVATIVES), "its holder wanted others"
+    assert market.asks("hasLicence", work.id, buyer, AI_TRAINING), "by the other"
+    for terms, price in ((new, 20), (old, 10)):
+        assert market.refusal(buyer, "license", work.id, terms, buyer, value=price) == (
+            "AlreadyLicensed" if terms == new else "TermsChanged"
+        )
+
+
+def test_what_was_allowed_to_others_ends_with_the_licence(market: Market) -> None:
+    ada, buyer, agent, terms = *(market.person() for _ in range(3)), market.terms(fee=10, duration=DAY_S)
+    work = market.work(ada, terms)
+    (made,) = market.events(market.does(buyer, "license", work.id, terms, buyer, value=10), "Licensed")
+    market.does(buyer, "approve", agent, made["licence"])
+    market.later(DAY_S)
+    market.does(buyer, "license", work.id, terms, buyer, value=10)
+    assert market.refusal(agent, "transferFrom", buyer, agent, made["licence"]) == "ERC721InsufficientApproval"
 
 
 def test_a_licence_that_was_given_is_not_hidden_by_another_gift(market: Market) -> None:
@@ -282,17 +298,61 @@ def test_parents_must_be_those_of_the_statement_and_come_before(market: Market) 
     assert market.refusal(ada, "derive", *market.derivation(both, [one, two], 2)) == "TooLateForParents"
     third = market.work(ada, terms, parents=[two.id])
     market.derive(third, [two, one], 1)
-    assert market.refusal(ada, "derive", *market.derivation(two, [one])) in ("TooLateForParents", "ParentIsLater")
 
 
 def test_nobody_is_cut_off_by_parents_that_are_named_too_late(market: Market) -> None:
     terms, ada = market.terms(fee=5), market.person()
-    parent, paid, licensed, used = (market.work(ada, terms) for _ in range(4))
+    parent, paid, licensed = (market.work(ada, terms) for _ in range(3))
     market.does(ada, "pay", paid.id, COIN, 7, value=7)
     market.does(ada, "license", licensed.id, terms, market.person(), value=5)
-    market.derive(market.work(ada, terms), [used])
-    for work in (paid, licensed, used):
+    for work in (paid, licensed):
         assert market.refusal(ada, "derive", *market.derivation(work, [parent])) == "TooLateForParents"
+
+
+def test_nobody_keeps_an_owner_from_naming_parents_for_nothing(market: Market) -> None:
+    ada, envious, terms = market.person(), market.person(), market.terms()
+    parent, work, other = market.work(ada, terms), market.work(ada, terms), market.statement(envious)
+    assert market.refusal(envious, "pay", work.id, COIN, 0) == "WrongPayment"
+    market.does(envious, "license", work.id, terms, envious)
+    market.grow()
+    market.register(other, terms)
+    market.derive(other, [work])
+    market.derive(work, [parent])
+    assert market.asks("assetOf", work.id)[4] != bytes(32)
+
+
+def test_a_parent_cannot_change_its_share_between_what_was_read_and_what_is_done(market: Market) -> None:
+    ada, bob, relay = market.person(), market.person(), market.person()
+    fair, greedy = market.terms(share=MILLION // 10), market.terms(share=MILLION)
+    parent, mine = market.work(ada, fair), market.work(bob, fair)
+    said = {"asset": mine.id, "parents": [parent.id], "licences": [0], "terms": [fair], "deadline": NEVER}
+    signature = market.signed(bob, "Derive", DERIVE, **said)
+    market.does(ada, "setTerms", parent.id, greedy, 0, b"")
+    given = (mine.id, [parent.id], 0, [0])
+    assert market.refusal(relay, "derive", *given, [fair], [[]], NEVER, signature) == "TermsChanged"
+    assert market.refusal(relay, "derive", *given, [greedy], [[]], NEVER, signature) == "NotTheOwner"
+    assert market.refusal(bob, "derive", *given, [], [[]], 0, b"") == "WrongParents"
+    market.does(ada, "setTerms", parent.id, fair, 0, b"")
+    market.does(relay, "derive", *given, [fair], [[]], NEVER, signature)
+
+
+def test_revenue_goes_to_whom_its_owner_named(market: Market) -> None:
+    ada, relay, wallet, terms = market.person(), market.person(), market.person(), market.terms()
+    work = market.work(ada, terms)
+    types = [("owner", "address"), ("payee", "address"), ("nonce", "uint256"), ("deadline", "uint256")]
+    said = {"owner": ada, "payee": wallet, "nonce": 0, "deadline": NEVER}
+    named = "setPayee", ada, wallet, NEVER, market.signed(ada, "SetPayee", types, **said)
+    assert market.refusal(relay, "setPayee", ada, relay, *named[3:]) == "NotTheOwner"
+    assert market.refusal(relay, "setPayee", wallet, wallet, *named[3:]) == "NotTheOwner"
+    (told,) = market.events(market.does(relay, *named), "PayeeSet")
+    assert told == {"owner": ada, "payee": wallet}
+    assert market.refusal(relay, *named) == "NotTheOwner", "good once"
+    market.does(relay, "pay", work.id, COIN, 50, value=50)
+    before = market.balance(wallet)
+    (claimed,) = market.events(market.does(relay, "claim", work.id, work.id, COIN, []), "Claimed")
+    assert (claimed["to"], market.balance(wallet)) == (wallet, before + 50)
+    market.does(ada, "setPayee", ada, COIN, 0, b"")
+    assert market.asks("payeeOf", ada) == ada
 
 
 def test_what_a_parents_terms_forbid_or_ask_for(market: Market) -> None:
@@ -379,10 +439,9 @@ def test_terms_and_tokens_move_by_signature_once(market: Market) -> None:
 def test_parents_by_signature(market: Market) -> None:
     ada, relay, terms = market.person(), market.person(), market.terms()
     parent, child = market.work(ada, terms), market.work(ada, terms)
-    types = [("asset", "uint256"), ("parents", "uint256[]"), ("licences", "uint256[]"), ("deadline", "uint256")]
-    values = {"asset": child.id, "parents": [parent.id], "licences": [0], "deadline": NEVER}
-    signature = market.signed(ada, "Derive", types, **values)
-    market.does(relay, "derive", child.id, [parent.id], 0, [0], [[]], NEVER, signature)
+    values = {"asset": child.id, "parents": [parent.id], "licences": [0], "terms": [terms], "deadline": NEVER}
+    signature = market.signed(ada, "Derive", DERIVE, **values)
+    market.does(relay, "derive", child.id, [parent.id], 0, [0], [terms], [[]], NEVER, signature)
     assert market.asks("assetOf", child.id)[4] != bytes(32)
 
 
@@ -401,9 +460,9 @@ def test_a_review_halts_until_it_is_decided_or_runs_out(market: Market) -> None:
     market.does(ada, "pay", work.id, COIN, 5, value=5)
     assert market.refusal(market.reviewer, "resolve", work.id, True, bytes(32)) == "AppealOpen"
     assert market.refusal(market.reviewer, "flag", work.id, bytes(32), bytes(32)) == "InReview"
-    assert market.refusal(market.person(), "appeal", work.id, bytes(32)) == "NotTheOwner"
-    market.does(ada, "appeal", work.id, bytes(32))
-    assert market.refusal(ada, "appeal", work.id, bytes(32)) == "AppealedAlready"
+    assert market.refusal(market.person(), "appeal", work.id, bytes(32), NEVER, b"") == "NotTheOwner"
+    market.does(ada, "appeal", work.id, bytes(32), 0, b"")
+    assert market.refusal(ada, "appeal", work.id, bytes(32), 0, b"") == "AppealedAlready"
     market.does(market.reviewer, "resolve", work.id, False, bytes(32))
     market.does(market.person(), "claim", work.id, work.id, COIN, [])
     market.does(market.reviewer, "flag", work.id, bytes(32), bytes(32))
@@ -411,6 +470,25 @@ def test_a_review_halts_until_it_is_decided_or_runs_out(market: Market) -> None:
     market.does(ada, "license", work.id, terms, market.person(), value=10)
     assert market.refusal(market.reviewer, "resolve", work.id, True, bytes(32)) == "NotInReview"
     assert market.asks("reviewOf", work.id)[:2] == [False, False]
+
+
+def test_an_owner_without_coin_appeals_by_a_signature_that_is_good_once(market: Market) -> None:
+    ada, relay, terms = market.person(), market.person(), market.terms(fee=10)
+    work, evidence = market.work(ada, terms), market.digest()
+    types = [("asset", "uint256"), ("evidence", "bytes32"), ("nonce", "uint256"), ("deadline", "uint256")]
+    said = {"asset": work.id, "evidence": evidence, "nonce": 0, "deadline": NEVER}
+    appeal = "appeal", work.id, evidence, NEVER, market.signed(ada, "Appeal", types, **said)
+    assert market.refusal(relay, *appeal) == "NotInReview"
+    market.does(market.reviewer, "flag", work.id, bytes(32), bytes(32))
+    foreign = market.signed(relay, "Appeal", types, **said)
+    assert market.refusal(relay, *appeal[:4], foreign) == "NotTheOwner"
+    assert market.refusal(relay, "appeal", work.id, market.digest(), *appeal[3:]) == "NotTheOwner"
+    (told,) = market.events(market.does(relay, *appeal), "Appealed")
+    assert told["evidence"] == evidence
+    assert market.asks("reviewOf", work.id)[:3] == [True, False, True]
+    market.does(market.reviewer, "resolve", work.id, False, bytes(32))
+    market.does(market.reviewer, "flag", work.id, bytes(32), bytes(32))
+    assert market.refusal(relay, *appeal) == "NotTheOwner", "the same appeal does not count in the next review"
 
 
 def test_a_review_of_a_work_that_lost_its_place_can_be_decided_and_its_money_claimed(market: Market) -> None:
