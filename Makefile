@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload bench-rights golden contracts vendor \
-  fuzz-contract fuzz-credentials gas-contract lock clean
+  fuzz-contract fuzz-rights fuzz-credentials gas-contract lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -132,6 +132,10 @@ contracts: setup-dev
 ## make fuzz-contract  many times more random sizes, proofs and transactions; ROUNDS=25, about 15 s each
 fuzz-contract: setup-dev
 	@FUZZ_ROUNDS=$(or $(ROUNDS),25) $(BIN)/python -m pytest tests/contracts/test_fuzz.py tests/contracts/test_invariants.py tests/contracts/test_rights_money.py
+
+## make fuzz-rights  random families of works: are shares, claims and what is left always right? COUNT=2000 SEED=…, half an hour
+fuzz-rights: setup-dev
+	@$(BIN)/python -m tests.contracts.families $(or $(COUNT),2000) $(SEED)
 
 ## make gas-contract  measure the contract's gas again: writes contracts/gas.json, which a test compares
 gas-contract: setup-dev

@@ -58,7 +58,7 @@ class Held:
         """What each call returns, or the name of the error that it ends with."""
         answers = []
         for start in range(0, len(asked), MANY):
-            answers += [_answer(one) for one in self._ask_many(asked[start : start + MANY])]
+            answers += [_answer(one) for one in self.ask_many(asked[start : start + MANY])]
         return answers
 
     def refusal(self, offer: Offer, sender: str | None = None) -> str:
@@ -132,7 +132,8 @@ class Held:
         receipt: dict[str, Any] = found
         return receipt
 
-    def _ask_many(self, asked: Sequence[list[Any]]) -> list[dict[str, Any]]:
+    def ask_many(self, asked: Sequence[list[Any]]) -> list[dict[str, Any]]:
+        """The node's answers to calls, in one request."""
         body = [{"jsonrpc": "2.0", "id": n, "method": "eth_call", "params": one} for n, one in enumerate(asked)]
         request = urllib.request.Request(self.node.url, json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:

@@ -14,6 +14,7 @@ from web3 import Web3
 from web3.exceptions import ContractCustomError, ContractLogicError
 
 from ledger.leaf import leaf_digest, statement
+from ledger.rights import RIGHTS
 from pipeline.parents import parents_digest
 from tests.chain_fixture import Node
 from tests.contracts.brute_force import SparseLog, consistency_proof, inclusion_proof
@@ -77,6 +78,7 @@ class Market:
     def __init__(self, node: Node, start: int = 0, seed: bytes = b"") -> None:
         self._seed = seed or secrets.token_bytes(8)
         self.node, self.log, self.web3 = node, Held(node), Web3(Web3.HTTPProvider(node.url))
+        self.web3.middleware_onion.remove("validation")  # it asks for the chain's number before each request
         self.leaves: dict[int, bytes] = {}
         self._size = start
         self._keys: dict[str, bytes] = {}
@@ -170,6 +172,12 @@ class Market:
     def asks(self, function: str, *values: Any) -> Any:
         """What a view answers."""
         return self.contract.functions[function](*values).call()
+
+    def asks_all(self, function: str, given: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """What a view of one value answers to each, in one request."""
+        calls = [{"to": self.contract.address, "data": RIGHTS.call(function, *values)} for values in given]
+        answers = self.log.ask_many([[call, "latest"] for call in calls])
+        return [RIGHTS.answer(function, bytes.fromhex(answer["result"][2:]))[0] for answer in answers]
 
     def mined(self, transaction: Any) -> Any:
         """The receipt of what was not refused."""

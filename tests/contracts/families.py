@@ -1,0 +1,190 @@
+"""Families of works made from works at random, the books that a person would keep of them, and many of them in a row.
+
+`python -m tests.contracts.families COUNT [SEED]` (`make fuzz-rights`) makes so many families on a real EVM, and stops
+at the first whose books in the contract are not the ones kept here.
+"""
+
+import json
+import random
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from tests.chain_fixture import running
+from tests.contracts.market import COIN, MILLION, WHOLE, Market, Work, in_order
+from tests.service import ROOT
+
+HONEST, KEEPS_A_FEE, RETURNS_FALSE, RETURNS_NOTHING, CALLS_BACK = range(5)
+TOKEN = json.loads((ROOT / "tests" / "contracts" / "Token.json").read_text())
+PART = 2**80 - 1
+MOST_ANCESTORS = 64
+STEPS = 40
+NODE_LASTS = 100  # families, then another chain: one that keeps thousands of transactions gets slow
+
+
+def token(market: Market, manner: int, *holders: str) -> Any:
+    """A token with this manner, of which each holder has much."""
+    made = market.web3.eth.contract(abi=TOKEN["abi"], bytecode=TOKEN["bytecode"])
+    receipt = market.mined(made.constructor(manner, market.contract.address).transact({"from": holders[0]}))
+    found: Any = market.web3.eth.contract(receipt["contractAddress"], abi=TOKEN["abi"])
+    for holder in holders:
+        market.mined(found.functions.mint(holder, 10**9).transact({"from": holders[0]}))
+    return found
+
+
+class Family:
+    """Works made from works, licensed, moved, paid and claimed, in two currencies; and who should get what of what."""
+
+    def __init__(self, market: Market, chance: random.Random, works: int) -> None:
+        self.market, self.chance = market, chance
+        self.people = [market.person() for _ in range(4)]
+        self.token = token(market, HONEST, *self.people)
+        self.coins = [COIN, str(self.token.address)]
+        offers = (0, 0, COIN), (1, 0, COIN), (33_333, 7, COIN), (100_000, 0, COIN), (400_000, 9, self.coins[1])
+        self.terms = {each: market.terms(share=each[0], fee=each[1], currency=each[2]) for each in offers}
+        self.works = [market.statement(chance.choice(self.people)) for _ in range(works)]
+        self.offer = {work.id: chance.choice(offers) for work in self.works}
+        self.received = {(work.id, coin): 0 for work in self.works for coin in self.coins}
+        self.claimed: dict[tuple[int, int, str], int] = {}
+        self.shares: dict[int, dict[int, Fraction]] = {}
+        self._held: dict[tuple[int, str], int] = {}
+        market.grow()
+        for number, work in enumerate(self.works):
+            market.register(work, self.terms[self.offer[work.id]])
+            self._derive(work, in_order(chance.sample(self.works[:number], min(number, chance.randrange(5)))))
+
+    def _derive(self, work: Work, parents: list[Work]) -> None:
+        licences = [self._licence(parent, work.owner) for parent in parents]
+        gets: dict[int, Fraction] = {work.id: Fraction(1)}
+        for parent in parents:
+            share = Fraction(self.offer[parent.id][0], MILLION)
+            gets[work.id] -= share
+            for each, part in self.shares[parent.id].items():
+                gets[each] = gets.get(each, Fraction(0)) + share * part
+        if gets[work.id] < 0:
+            refused = self.market.refusal(work.owner, "derive", *self.market.derivation(work, parents, 0, licences))
+            assert refused == "ShareOverWhole"
+            parents, gets = [], {work.id: Fraction(1)}
+        if parents:
+            self.market.derive(work, parents, 0, licences)
+        self.shares[work.id] = gets
+
+    def _licence(self, parent: Work, holder: str) -> int:
+        """What a parent's terms ask of whoever makes a work from it; 0 where that is nothing."""
+        _, fee, coin = self.offer[parent.id]
+        if not fee or parent.owner == holder:
+            return 0
+        if (parent.id, holder) not in self._held:
+            given = (parent.id, self.terms[self.offer[parent.id]], holder)
+            receipt = self.market.does(holder, "license", *given, value=fee if coin == COIN else 0)
+            self._held[parent.id, holder] = self.market.events(receipt, "Licensed")[0]["licence"]
+            self.received[parent.id, coin] += fee
+        return self._held[parent.id, holder]
+
+    def step(self) -> None:
+        """Something happens."""
+        self.chance.choice((self.pay, self.pay, self.claim, self.claim, self.claim, self.move, self.name_payee))()
+
+    def pay(self) -> None:
+        """Somebody pays some work something."""
+        work, coin = self.chance.choice(self.works), self.chance.choice(self.coins)
+        amount = self.chance.choice((1, 7, 999, self.chance.randrange(1, 10**6 if coin != COIN else 10**18)))
+        value = amount if coin == COIN else 0
+        self.market.does(self.people[0], "pay", work.id, coin, amount, value=value)
+        self.received[work.id, coin] += amount
+
+    def claim(self) -> None:
+        """Somebody claims something for somebody."""
+        earning = [each for each, amount in self.received.items() if amount] or [(self.works[0].id, COIN)]
+        asset, coin = self.chance.choice(earning)
+        work = next(each for each in self.works if each.id == asset)
+        self.claim_for(work, self.chance.choice(list(self.shares[work.id])), coin)
+
+    def claim_for(self, work: Work, beneficiary: int, coin: str) -> None:
+        """All that is there now, and nothing when nothing is."""
+        amount = self.claimable(work, beneficiary, coin)
+        given = (work.id, beneficiary, coin, work.shares)
+        if amount == 0:
+            assert self.market.refusal(self.people[1], "claim", *given) == "NothingToClaim"
+            return
+        to = self.market.asks("payeeOf", self.market.asks("ownerOf", beneficiary))
+        before = self.balance(coin, to)
+        (claimed,) = self.market.events(self.market.does(self.market.reviewer, "claim", *given), "Claimed")
+        assert (claimed["amount"], claimed["to"]) == (amount, to)
+        assert self.balance(coin, to) == before + amount
+        self.claimed[work.id, beneficiary, coin] = self.claimed.get((work.id, beneficiary, coin), 0) + amount
+
+    def move(self) -> None:
+        """A work gets another owner, who gets from then on what was not claimed yet."""
+        work, to = self.chance.choice(self.works), self.chance.choice(self.people)
+        self.market.does(work.owner, "transferFrom", work.owner, to, work.id)
+        work.owner = to
+
+    def name_payee(self) -> None:
+        """Somebody wants somebody else to be paid, or is to be paid again."""
+        owner, payee = self.chance.choice(self.people), self.chance.choice([*self.people, COIN])
+        self.market.does(owner, "setPayee", owner, payee, 0, b"")
+
+    def claimable(self, work: Work, beneficiary: int, coin: str) -> int:
+        """What the contract would pay."""
+        return int(self.market.asks("claimable", work.id, beneficiary, coin, work.shares))
+
+    def check(self) -> None:
+        """The books balance in each currency, and nobody gets more than the share, nor a unit less than all of it."""
+        for coin in self.coins:
+            left = 0
+            for work in self.works:
+                left += self._check_work(work, coin)
+            assert self.balance(coin, self.market.contract.address) == left
+
+    def _check_work(self, work: Work, coin: str) -> int:
+        """What of a work's income is still in the contract."""
+        received, given, waiting = self.received[work.id, coin], 0, 0
+        asked = [(work.id, beneficiary, coin, work.shares) for beneficiary in self.shares[work.id]]
+        found = self.market.asks_all("claimable", asked)
+        for there, (beneficiary, share) in zip(found, self.shares[work.id].items(), strict=True):
+            got = there + self.claimed.get((work.id, beneficiary, coin), 0)
+            # Shares are of 10^18. What an ancestor loses by that is the parent's through which it is reached.
+            exact, spare = share * received, Fraction(received * MOST_ANCESTORS, WHOLE)
+            assert exact - spare - 1 < got <= exact + spare
+            given, waiting = given + got, waiting + there
+        assert 0 <= received - given < len(self.shares[work.id])
+        return waiting + received - given
+
+    def balance(self, coin: str, address: str) -> int:
+        """What somebody has of a currency."""
+        return self.market.balance(address) if coin == COIN else int(self.token.functions.balanceOf(address).call())
+
+
+def live(market: Market, seed: int, works: int = 14, steps: int = STEPS) -> Family:
+    """A family with a course of its own. Raises AssertionError where its books do not balance."""
+    family = Family(market, random.Random(seed), works)
+    for _ in range(steps):
+        family.step()
+    family.check()
+    return family
+
+
+def main() -> None:
+    """Families with the seeds from the first on, each at contracts of its own."""
+    count, first = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 7000
+    start, works, claims = time.monotonic(), 0, 0
+    for seed in range(first, first + count, NODE_LASTS):
+        with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as node:
+            for each in range(seed, min(seed + NODE_LASTS, first + count)):
+                try:
+                    family = live(Market(node, seed=each.to_bytes(8)), each)
+                except AssertionError:
+                    print(f"the books of family {each} do not balance")
+                    raise
+                works, claims = works + len(family.works), claims + len(family.claimed)
+        done, took = min(seed + NODE_LASTS, first + count) - first, time.monotonic() - start
+        print(f"{done:,} of {count:,} families: {works:,} works, {claims:,} paid out, {took:.0f} s", flush=True)
+    print("all books balance")
+
+
+if __name__ == "__main__":
+    main()
