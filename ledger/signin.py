@@ -70,8 +70,7 @@ def check(said: SignIn, origin: str, chain_id: int, now: datetime) -> None:
         raise Rejected(
             f"it was signed for {said.domain[:100]}, and this is {here.netloc}: sign the text of this service"
         )
-    there = urlsplit(said.uri)
-    if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+    if _place(said.uri) != (here.scheme, here.netloc):
         raise Rejected(f"its URI is of another place than {origin}: sign the text of this service")
     if said.chain_id != chain_id:
         raise Rejected(
@@ -79,13 +78,22 @@ def check(said: SignIn, origin: str, chain_id: int, now: datetime) -> None:
         )
     if not now - OLDEST <= said.issued_at <= now + AHEAD:
         raise Rejected("it was not issued just now: ask for a new text, and check the clock of the wallet's device")
-    if (said.not_before and now < said.not_before - AHEAD) or (said.expires_at and now >= said.expires_at):
+    if (said.not_before and now + AHEAD < said.not_before) or (said.expires_at and now >= said.expires_at):
         raise Rejected("it does not hold now, by its own times: ask for a new text")
 
 
 def is_signed(text: str, said: SignIn, signature: bytes) -> bool:
     """Whether the account that the text names signed it, with its own key (contracts that are accounts have none)."""
     return recovered(text, signature) == said.address.lower()
+
+
+def _place(uri: str) -> tuple[str, str] | None:
+    """Scheme and authority; None for what is no URI."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # such as a host that begins with a bracket and does not end with one
+        return None
+    return parts.scheme, parts.netloc
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -111,3 +111,18 @@ def test_a_host_that_a_request_makes_up_is_not_signed_for(service: Running) -> N
     body = json.dumps({"address": Account.from_key(b"\x25" * 32).address}).encode()
     answer = service.ask("POST", "/v1/wallet/text", body, Content_Type="application/json", Host="evil.example")
     assert (answer.status, "CAPTURE_PUBLIC_URL" in answer.json["detail"]) == (403, True)
+
+
+def test_addresses_and_times_that_are_none_are_refused(service: Running) -> None:
+    key = b"\x26" * 32
+    text = text_for(service, Account.from_key(key).address)
+    bracket = text.replace("URI: http://", "URI: http://[")
+    assert "another place" in refused(shown(service, bracket, signed(key, bracket)))
+    for moment in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59+00:01", "0001-01-01T00:00:00+23:59"):
+        late = text.partition("\nIssued At: ")[0] + f"\nIssued At: {moment}"
+        assert "not issued just now" in refused(shown(service, late, signed(key, late)))
+    over = text + "\nExpiration Time: 0001-01-01T00:00:00+23:59"
+    assert "does not hold now" in refused(shown(service, over, signed(key, over)))
+    always = text + "\nNot Before: 0001-01-01T00:00:00Z"
+    assert shown(service, always, signed(key, always)).status == 200
+    ask(service, "DELETE", "/v1/wallet")
