@@ -122,7 +122,7 @@ def _restate(capture: Capture, stated: Rights) -> None:
 
 def _amend(capture: Capture, stated: Rights) -> None:
     try:
-        services().amendments.amend(capture.id, lambda asked: replace(asked, rights=stated))
+        services().amendments.amend(capture.id, lambda asked: replace(asked, rights=stated), hold_s=None)
     except TooLate as late:
         raise problem("too-late", f"Nothing was changed, because {late}. Send this again in a moment: once the photo "
                       "is sealed, it is stated anew.", retry_after_s=SEALED_SOON_S) from None  # fmt: skip

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
 
 from pipeline.record import Request, decode
 from store.captures import RING_AGAIN_MS, now_ms
-from store.database import Database, as_moment
+from store.changes import STATED, note_changes
+from store.database import Database, as_moment, now_text
 from store.erasure import is_erased
 from store.facts import as_json
-from store.lineage import relink
+from store.lineage import lock_parents, relink
 from store.schema import captures, facts
 
 MOST_HELD_S = 3600  # from the upload on: the log's promise of 24 hours must be kept whatever a client does
@@ -27,33 +30,46 @@ class Amendments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def amend(self, capture_id: str, change: Callable[[Request], Request], hold_s: int = 0) -> None:
-        """Let a capture ask for something else, and end its hold, or begin a new one.
+    def amend(self, capture_id: str, change: Callable[[Request], Request], hold_s: int | None = 0) -> None:
+        """Let a capture ask for something else, and end its hold, or begin a new one; None leaves the hold as it is.
 
         Raises TooLate, and ParentErased for a parent that is named and no longer there.
 
         The row is locked: a worker takes the capture before this, and it is too late; or after, and reads what is new.
-        Of one that was erased meanwhile nothing is changed.
+        Of one that was erased meanwhile nothing is changed. Whoever follows it is told of other rights.
         """
         mine = captures.c.id == capture_id
         with self._database.write() as connection:
+            asked = connection.execute(sa.select(captures.c.request).where(mine)).scalar_one()
+            lock_parents(connection, change(decode(Request, json.loads(asked))).parents)  # before their child
             if is_erased(connection, capture_id):
                 return
             row = connection.execute(sa.select(captures).where(mine)).one()
-            signed = sa.select(facts.c.number).where(
-                facts.c.capture_id == capture_id, facts.c.name.in_(("manifest", "rejection"))
-            )
-            at_work = row.lease_token is not None and row.lease_until_ms > now_ms()
-            if at_work or connection.execute(signed).first():
-                raise TooLate("a worker has it now" if at_work else "it is signed, or was refused")
-            until_ms = _until_ms(row.created_at, hold_s)
-            # Without a token: a worker that was slow beyond its lease cannot write what it read before this.
-            held = {"lease_token": None, "lease_until_ms": until_ms, "ring_at_ms": until_ms or now_ms() + RING_AGAIN_MS}
-            asked = decode(Request, json.loads(row.request))
-            new = change(asked)
-            if new.parents != asked.parents:
-                relink(connection, capture_id, new.parents)
-            connection.execute(captures.update().where(mine).values(request=as_json(new), **held))
+            _check_in_time(connection, row)
+            before = decode(Request, json.loads(row.request))
+            after = change(before)
+            if after.parents != before.parents:
+                relink(connection, capture_id, after.parents)
+            connection.execute(captures.update().where(mine).values(request=as_json(after), **_held(row, hold_s)))
+            if after.rights != before.rights:
+                note_changes(connection, STATED, now_text(), mine)
+
+
+def _check_in_time(connection: Connection, row: Row[Any]) -> None:
+    if row.lease_token is not None and row.lease_until_ms > now_ms():
+        raise TooLate("a worker has it now")
+    signed = facts.c.capture_id == row.id, facts.c.name.in_(("manifest", "rejection"))
+    if connection.execute(sa.select(facts.c.number).where(*signed)).first():
+        raise TooLate("it is signed, or was refused")
+
+
+def _held(row: Row[Any], hold_s: int | None) -> dict[str, Any]:
+    if hold_s is not None:
+        until_ms = _until_ms(row.created_at, hold_s)
+    else:
+        until_ms = row.lease_until_ms if row.lease_token is None and row.lease_until_ms > now_ms() else 0
+    # Without a token: a worker that was slow beyond its lease cannot write what it read before this.
+    return {"lease_token": None, "lease_until_ms": until_ms, "ring_at_ms": until_ms or now_ms() + RING_AGAIN_MS}
 
 
 def _until_ms(created_at: str, hold_s: int) -> int:

@@ -53,17 +53,26 @@ def link(connection: Connection, child_id: str, parents: Sequence[Parent]) -> No
     if not parents:
         return
     ids = [parent.id for parent in parents]
-    # Locked oldest first, as every capture is older than what was made from it: nobody waits in a circle. An erasure
-    # comes before this, and is seen, or after it, and finds the link.
-    mine = sa.select(captures.c.id).where(captures.c.id.in_(ids)).order_by(captures.c.number)
-    connection.execute(mine.with_for_update(read=True)).all()
+    # An erasure comes before this, and is seen, or after it, and finds the link.
+    lock_parents(connection, parents)
     if connection.execute(sa.select(erasures.c.number).where(erasures.c.capture_id.in_(ids))).first():
         raise ParentErased("a parent was erased a moment ago")
     connection.execute(lineage.insert(), [{"child_id": child_id, "parent_id": parent} for parent in ids])
 
 
+def lock_parents(connection: Connection, parents: Sequence[Parent]) -> None:
+    """Keep these from being erased until the transaction ends.
+
+    Parents come before what was made from them, also where an erasure locks both, and of several the oldest first: so
+    nobody waits in a circle.
+    """
+    ids = [parent.id for parent in parents]
+    mine = sa.select(captures.c.id).where(captures.c.id.in_(ids)).order_by(captures.c.number)
+    connection.execute(mine.with_for_update(read=True)).all()
+
+
 def relink(connection: Connection, child_id: str, parents: Sequence[Parent]) -> None:
-    """Write down that a capture was made from these and no others. Raises ParentErased."""
+    """Write down that a capture was made from these and no others; `lock_parents` came before. Raises ParentErased."""
     connection.execute(lineage.delete().where(lineage.c.child_id == child_id))
     link(connection, child_id, parents)
 

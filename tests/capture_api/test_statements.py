@@ -157,6 +157,10 @@ def test_before_it_is_signed_it_is_part_of_the_upload(service: Running) -> None:
     held = service.ask("POST", "/v1/captures", jpeg(71601), Content_Type="image/jpeg", Capture_Metadata=metadata).json
     answer = stated(service, held["id"], RESERVED)
     assert (answer.status, answer.json["rights"]["licence"]) == (200, "all-rights-reserved")
+    time.sleep(1)
+    assert service.ask("GET", held["links"]["self"]).json["status"] == "received", "it is held as long as it was"
+    path = f"/v1/captures/{held['id']}"
+    assert service.ask("PATCH", path, b"{}", Content_Type="application/json").status == 200
     entry = anchored(service, held["id"], 0)
     assert entry["rights"]["licence"] == "all-rights-reserved"
     assert len(service.ask("GET", f"/v1/captures/{held['id']}/rights").json["history"]) == 1

@@ -15,6 +15,7 @@ from pipeline.record import Asset, Manifest, Request, Rights
 from store import schema
 from store.amendments import MOST_HELD_S, Amendments, TooLate
 from store.captures import CaptureRecords
+from store.changes import Changes
 from store.database import Database, as_text
 from store.erasure import Erasures
 from store.idempotency import KEPT, KeyReused, forget_keys
@@ -204,6 +205,21 @@ def test_a_hold_ends_by_itself_an_hour_after_the_upload_at_the_latest(asked: Ask
     asked.set(schema.captures, created_at=as_text(datetime.now(UTC) - timedelta(seconds=MOST_HELD_S)))
     asked.amendments.amend("a", lambda request: request, hold_s=60)
     assert asked.records.lease("a", "w") is not None, "no hold reaches further"
+
+
+def test_other_rights_leave_the_hold_and_are_told(asked: Asked) -> None:
+    asked.register("a", b"a" * 32, hold_s=60)
+    changes = Changes(asked.database)
+    before, eve = changes.newest(), Rights(creator="Eve")
+    for _ in range(2):
+        asked.amendments.amend("a", lambda request: replace(request, rights=eve), hold_s=None)
+        assert asked.records.lease("a", "w") is None, "as long as it was held"
+    assert asked.records.take_waiting(9) == []
+    assert changes.newest() > before
+    assert [change.type for change in changes.after(before, 9, owner="o")] == ["capture.rights"], "once"
+    asked.set(schema.captures, lease_until_ms=1)
+    asked.amendments.amend("a", lambda request: request, hold_s=None)
+    assert asked.records.lease("a", "w") is not None, "what was not held any more is not held by this"
 
 
 def test_an_erased_capture_is_not_changed(asked: Asked) -> None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,6 +138,22 @@ def test_registering_and_erasing_at_once_leave_no_link_to_what_is_gone(world: Wo
     for name in made:
         asked = world.records.get(name).request
         assert ([parent.id for parent in asked.parents], asked.erased_parents) == (["always"], 1)
+
+
+def test_amending_waits_for_the_erasure_of_a_parent_and_not_in_a_circle(world: World) -> None:
+    world.add("p")
+    world.add("made", "p", signed=False)
+    parents, rows = (Parent("p", "0x1"),), schema.captures.c.id
+    amend = Amendments(world.database).amend
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as connection:
+            for name in ("p", "made"):  # as an erasure does: the parent, then what was made from it
+                connection.execute(sa.select(rows).where(rows == name).with_for_update())
+                if name == "p":
+                    amended = pool.submit(amend, "made", lambda asked: replace(asked, parents=parents))
+                    assert wait([amended], 0.5).not_done
+        amended.result(10)
+    assert world.records.get("made").request.parents == parents
 
 
 def test_until_it_is_signed_other_parents_may_be_named(world: World) -> None:
