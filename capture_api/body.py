@@ -27,6 +27,7 @@ TYPES = (
 )  # fmt: skip
 _VIDEOS = " Videos are not taken: nothing here could find a copy of one."
 _DECLARABLE = (*TYPES, "image/jpg", "image/dng")
+CAPTURE_ID = r"^[a-z0-9]+$"  # what is none is refused before a database is asked: PostgreSQL takes no NUL
 
 
 class ParentClaim(BaseModel):
@@ -37,7 +38,7 @@ class ParentClaim(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: str = Field(min_length=1, max_length=40)
+    id: str = Field(pattern=CAPTURE_ID, max_length=40)
     licence: str | None = Field(default=None, max_length=80)
 
 

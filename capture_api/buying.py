@@ -11,12 +11,14 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
+from capture_api.body import CAPTURE_ID
 from capture_api.captures import blob_answer, open_or_refuse
 from capture_api.json_body import read_json
 from capture_api.market import made, quote, works
-from capture_api.orders import order_licence
+from capture_api.orders import no_order, order_json, order_licence, order_of
 from capture_api.problems import problem
 from capture_api.public import published
+from capture_api.render import json_answer
 from capture_api.services import services
 from capture_api.strangers import limited
 from capture_api.works import ADDRESS, MAX_BODY_BYTES
@@ -65,11 +67,21 @@ def buy(capture_id: str) -> Response:
     return order_licence(capture, read_json(Purchase, MAX_BODY_BYTES).holder, owner="a stranger")
 
 
+@buying.get("/a/<capture_id>/orders/<order_id>")
+@limited("lookups")
+def show_order(capture_id: str, order_id: str) -> Response:
+    """How far the purchase of a licence is, for whoever was told the order's id, which nobody can guess."""
+    order = order_of(published(capture_id).id, order_id)
+    if order.kind != "licence":
+        raise no_order(order_id)
+    return json_answer(order_json(order))
+
+
 @buying.get("/v1/catalogue")
 @limited("lookups")
 def catalogue() -> Response:
     """Published works and what the use costs, one JSON object a line; `Link: rel="next"` leads to more."""
-    use, after = _use(), request.args.get("after", "")[:64]
+    use, after = _use(), _after()
     capture_ids = services().orders.works(after, MOST_LISTED)
     rows = [row for capture_id in capture_ids if (row := _row(capture_id, use))]
     answer = Response("".join(json.dumps(row) + "\n" for row in rows), mimetype="application/jsonl")
@@ -99,6 +111,13 @@ def _row(capture_id: str, use: str) -> dict[str, Any] | None:
         "asset": offer["asset"], "terms_id": offer["terms_id"],
         "price": None if free else offer["price"], "chain": offer["chain"],
     }  # fmt: skip
+
+
+def _after() -> str:
+    after = request.args.get("after", "")[:64]
+    if after and not re.fullmatch(CAPTURE_ID, after):
+        raise problem("malformed-request", "?after= is the last id of the page before.")
+    return after
 
 
 def _use() -> str:

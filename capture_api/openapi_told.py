@@ -29,11 +29,13 @@ TOLD = (
          (_SINCE, query("limit", f"At most that many; {MOST} are the most there are.",
                         {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}))),
     Call("get", "/v1/captures/{id}/events", "Server-sent events: `fact` with {name, status, at_ms, value} for each "
-         "fact, those that exist first; `rights` with {at} when stated anew; `end` with {status} when no stage will "
-         "add more. With Last-Event-ID those behind it.", _STREAM, (*_OWN, "erased", "malformed-request"),
+         "fact, those that exist first; `rights` with {at} when stated anew; `order` with {name, at} of works "
+         "(`order-refused`: see its orders); `end` with {status} when no stage will add more. With Last-Event-ID those "
+         "behind it.", _STREAM, (*_OWN, "erased", "malformed-request"),
          (path("id", "The capture's id"), _LAST, _SINCE)),
     Call("get", "/v1/events", "Server-sent events of all your captures: `ready`, then `fact` as of one capture and its "
-         "`id`, and `erased` with {id, status}. From now on, or behind a Last-Event-ID.", _STREAM,
+         "`id`, `rights` with {id, at}, `order` with {id, name, at}, and `erased` with {id, status}. From now on, or "
+         "behind a Last-Event-ID.", _STREAM,
          (*_KEY, "malformed-request"), (_LAST, _SINCE)),
     Call("post", _WEBHOOKS, "Be told at an https address on the public internet (Standard Webhooks). The answer holds "
          "the secret, this once.", {201: (JSON, ref("Webhook"))}, _NEW, (), _body("NewWebhook")),

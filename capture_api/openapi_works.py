@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from capture_api.body import CAPTURE_ID
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, query, ref
 from ledger.rights import USES
 from rights.offers import PRESETS
@@ -10,10 +11,12 @@ from store.orders import Kind
 _KEYED = ("no-key", "not-allowed", "not-found", "erased", "no-work", "unavailable")
 _ASKED = (*_KEYED, "wrong-media-type", "too-large", "invalid-metadata", "conflict", "not-there-yet")
 _ID = path("id", "The capture's id")
+_ORDER_ID = path("order_id", "The order's id")
 _PREFER = header("Prefer", "wait=N: answer when the order is done, or after N seconds (RFC 7240)")
 _ORDER = {200: (JSON, ref("Order")), 202: (JSON, ref("Order"))}
 _TEXT: dict[str, Any] = {"type": "string"}
 _DIGITS = {"type": "string", "pattern": "^\\d+$"}
+_CAPTURE = {"type": "string", "pattern": CAPTURE_ID, "maxLength": 64}
 _ADDRESS = {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}
 _HEX = {"type": "string", "pattern": "^0x[0-9a-f]+$"}
 _USE = query("use", "What the photo is for", {"enum": list(USES), "default": "ai-training"})
@@ -42,8 +45,12 @@ WORK_CALLS = (
          _ASKED, (_ID, _PREFER), _body("Claim")),
     Call("post", "/v1/captures/{id}/moves", "Move a work to an account of your own, or to your wallet.", _ORDER,
          (*_ASKED, "no-wallet"), (_ID, _PREFER), _body("Move")),
-    Call("get", "/v1/captures/{id}/orders/{order_id}", "How far an order is.", {200: (JSON, ref("Order"))},
-         _KEYED, (_ID, path("order_id", "The order's id"))),
+    Call("get", "/v1/captures/{id}/orders", "All that was ever wanted of your work, by whomever, oldest first.",
+         {200: (JSON, {"type": "object", "required": ["orders"], "properties": {
+             "orders": {"type": "array", "items": ref("Order")}}})},
+         ("no-key", "not-allowed", "not-found", "erased", "unavailable"), (_ID,)),
+    Call("get", "/v1/captures/{id}/orders/{order_id}", "How far an order is: yours, or one for your work.",
+         {200: (JSON, ref("Order"))}, _KEYED, (_ID, _ORDER_ID)),
     Call("get", "/a/{id}/copy", "The published photo for a use that its terms or your licence allow; else what "
          "buying one takes: docs/licences.md.", {200: ("image/*", BYTES)},
          ("payment-required", "signature-refused", "not-allowed", "not-found", "erased", "no-work", "not-there-yet",
@@ -52,11 +59,14 @@ WORK_CALLS = (
           header("Capture-Licence", 'holder="0x…"; time=SECONDS; signature="0x…" (EIP-191)')), key=False),
     Call("post", "/a/{id}/licences", "Have a licence bought with the embedded chain's play money.", _ORDER,
          (*_ASKED, "too-many-requests"), (_ID, _PREFER), _body("Purchase"), key=False),
+    Call("get", "/a/{id}/orders/{order_id}", "How far the purchase of a licence is, by the order's id.",
+         {200: (JSON, ref("Order"))}, ("not-found", "erased", "too-many-requests", "unavailable"), (_ID, _ORDER_ID),
+         key=False),
     Call("get", "/work/{id}", "The owner's page of a work: its offer and its revenue.", {200: ("text/html", _TEXT)}, (),
          (_ID,), key=False),
     Call("get", "/v1/catalogue", "Published works that may be used so and what that costs, one JSON object a line.",
          {200: ("application/jsonl", BYTES)}, ("malformed-request", "too-many-requests", "no-work", "unavailable"),
-         (_USE, query("after", "The last id of the page before", {"type": "string", "maxLength": 64})), key=False),
+         (_USE, query("after", "The last id of the page before", _CAPTURE)), key=False),
 )  # fmt: skip
 
 _TERMS = {
@@ -91,10 +101,10 @@ WORK_SCHEMAS: dict[str, Any] = {
     "Offer": _strict([], terms={"anyOf": [_TERMS, {"type": "null"}]}),
     "Derivation": _strict([], parents={
         "type": ["array", "null"], "minItems": 1, "maxItems": 16,
-        "items": _strict(["id"], id={"type": "string", "maxLength": 64},
+        "items": _strict(["id"], id=_CAPTURE,
                          licence={"anyOf": [_HEX | {"maxLength": 66}, {"type": "null"}]})}),
     "Purchase": _strict(["holder"], holder=_ADDRESS),
-    "Claim": _strict([], beneficiary={"type": ["string", "null"], "maxLength": 64},
+    "Claim": _strict([], beneficiary={"anyOf": [_CAPTURE, {"type": "null"}]},
                      currency={"anyOf": [_ADDRESS, {"type": "null"}]}),
     "Move": _strict([], to=_ADDRESS),
     "Order": {

@@ -10,10 +10,11 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from capture_api.auth import caller, needs
+from capture_api.body import CAPTURE_ID
 from capture_api.captures import captures, own
 from capture_api.json_body import read_json
 from capture_api.market import asset_of, known, made, quote, terms_now, token, works
-from capture_api.orders import order_json, order_licence, ordered
+from capture_api.orders import order_json, order_licence, order_work, ordered
 from capture_api.problems import problem
 from capture_api.render import json_answer
 from capture_api.services import services
@@ -43,7 +44,7 @@ class Parent(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: str = Field(max_length=64)
+    id: str = Field(pattern=CAPTURE_ID, max_length=64)
     licence: str | None = Field(default=None, pattern=r"^0x[0-9a-f]{1,64}$")
 
 
@@ -68,7 +69,7 @@ class Claim(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    beneficiary: str | None = Field(default=None, max_length=64)
+    beneficiary: str | None = Field(default=None, pattern=CAPTURE_ID, max_length=64)
     currency: str | None = Field(default=None, pattern=ADDRESS)
 
 
@@ -87,7 +88,7 @@ def make(capture_id: str) -> Response:
     capture = own(capture_id, owner_only=True)
     _no_rejected(capture)
     stated = read_json(Offer, MAX_BODY_BYTES).terms
-    return ordered(capture, "asset", {"terms": offer_json(_terms(capture, stated))}, same="work")
+    return order_work(capture, _terms(capture, stated))
 
 
 @captures.get("/<capture_id>/asset")
@@ -187,19 +188,6 @@ def move(capture_id: str) -> Response:
     if not to and not wallet:
         raise problem("no-wallet", "Say in `to` where it goes, or show first which wallet is yours: POST /v1/wallet.")
     return ordered(capture, "move", {"to": to or (wallet.address if wallet else "")})
-
-
-@captures.get("/<capture_id>/orders/<order_id>")
-@needs("capture", "review")
-def show_order(capture_id: str, order_id: str) -> Response:
-    """How far an order is."""
-    try:
-        order = services().orders.get(order_id)
-    except LookupError:
-        order = None
-    if order is None or order.capture_id != capture_id or caller().owner != order.owner:
-        raise problem("not-found", f"You have no order {order_id[:40]!r} here.")
-    return json_answer(order_json(order))
 
 
 def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:

@@ -27,8 +27,9 @@ ORDERED = {
     "flag": "review", "appeal": "review", "resolve": "review",
 }  # fmt: skip
 DERIVED = "derived"  # another's work says on the chain that it was made from this one
-STATED = "rights"  # its owner stated something else about the rights, once it was sealed
-WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED)  # what happened to a work, not to its photo
+REFUSED = "order-refused"  # an order at the rights contract cannot be carried out
+STATED = "rights"  # its owner stated something else about the rights
+WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED, REFUSED)  # what happened to a work, not to its photo
 _PLACING_LOCK = 0x706C6163  # "plac"
 
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
-from sqlalchemy.exc import IntegrityError
 
 from pipeline.parents import place_of
-from store.changes import DERIVED, ORDERED, note_changes
+from store.changes import DERIVED, ORDERED, REFUSED, note_changes
 from store.database import Database, now_text
+from store.erasure import is_erased
 from store.schema import captures, changes, log_leaves, orders, relayed
 
 Kind = Literal["asset", "terms", "derive", "licence", "claim", "move", "flag", "appeal", "resolve"]
@@ -63,20 +63,27 @@ class Orders:
         self._database = database
 
     def add(self, capture_id: str, owner: str, kind: Kind, asked: Mapping[str, Any], same: str = "") -> Order:
-        """Commit a wish; one with the same `same` for the same capture and kind, not refused, is returned as it is."""
+        """Commit a wish; one with the same `same` for the same capture and kind, not refused, is returned as it is.
+
+        Raises LookupError when the capture was erased meanwhile: nothing is wanted of it any more.
+        """
         name = f"{kind} {same}" if same else None
         made = {
             "id": secrets.token_hex(12), "capture_id": capture_id, "owner": owner, "kind": kind, "same": name,
             "asked": json.dumps(asked), "created_at": now_text(), "state": "open", "transactions": "[]",
         }  # fmt: skip
-        try:
-            with self._database.write() as connection:
-                connection.execute(orders.insert().values(made))
-        except IntegrityError:
-            with self._database.read() as connection:
-                mine = orders.c.capture_id == capture_id, orders.c.same == name
-                return _order(connection.execute(sa.select(orders).where(*mine)).one())
-        return self.get(made["id"] or "")
+        with self._database.write() as connection:
+            if is_erased(connection, capture_id):  # which locks its row: of two equal wishes the second finds the first
+                raise LookupError(f"the capture {capture_id} was erased")
+            mine = orders.c.capture_id == capture_id, orders.c.same == name
+            if name and (known := connection.execute(sa.select(orders).where(*mine)).first()):
+                return _order(known)
+            connection.execute(orders.insert().values(made))
+            return _order(connection.execute(sa.select(orders).where(orders.c.id == made["id"])).one())
+
+    def free(self, order: Order) -> None:
+        """What a done order brought is over: the same may be wanted again, as another order."""
+        self._change(order, same=None)
 
     def get(self, order_id: str) -> Order:
         """Raises LookupError for an id that there is not."""
@@ -181,13 +188,18 @@ class Orders:
                 note_changes(connection, DERIVED, now_text(), captures.c.id.in_(named))
 
     def refused(self, order: Order, problem: str) -> None:
-        """It cannot be; the same may be wanted again."""
-        self._change(order, state="refused", raw=None, problem=problem, same=None)
+        """It cannot be; the same may be wanted again. The capture's owner is told, once."""
+        values = {"state": "refused", "raw": None, "problem": problem, "same": None}
+        open_ = orders.c.id == order.id, orders.c.state == "open"
+        with self._database.write() as connection:
+            if connection.execute(orders.update().where(*open_).values(values)).rowcount:
+                note_changes(connection, REFUSED, now_text(), captures.c.id == order.capture_id)
 
-    def waits(self, order: Order, problem: str) -> None:
-        """Why it is not done yet."""
-        if order.problem != problem:
-            self._change(order, problem=problem)
+    def waits(self, order: Order, problem: str) -> bool:
+        """Keep why it is not done yet; whether that is news."""
+        other = orders.c.id == order.id, orders.c.problem.is_distinct_from(problem)
+        with self._database.write() as connection:
+            return bool(connection.execute(orders.update().where(*other).values(problem=problem)).rowcount)
 
     def _change(self, order: Order, **values: Any) -> None:
         with self._database.write() as connection:

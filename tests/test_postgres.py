@@ -1,9 +1,11 @@
 """The whole service with PostgreSQL as its database and index, as several machines would share it."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from PIL import Image, ImageDraw
@@ -85,3 +87,17 @@ def test_a_device_signs_and_no_text_is_too_odd(running: Running) -> None:
     statement = phone.statement(jpeg(971), 1, device="\0")
     answer = running.ask("POST", "/v1/captures", jpeg(971), Content_Type="image/jpeg", Capture_Statement=statement)
     assert (answer.status, answer.json["reason"]) == (403, "malformed")
+
+
+@pytest.mark.parametrize("no_id", ["a\0", "A", "a b", "é"])
+def test_what_is_no_id_is_refused_before_the_database_is_asked(running: Running, no_id: str) -> None:
+    photo, named = jpeg(970), {"parents": [{"id": no_id}]}
+    upload = running.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg", Capture_Metadata=json.dumps(named))
+    assert (upload.status, "parents.0.id" in upload.json["detail"]) == (422, True), upload.body
+    assert running.ask("GET", f"/v1/catalogue?after={quote(no_id)}", key=None).status == 400
+    path = f"/v1/captures/{running.register(jpeg(971)).json['id']}"
+    work = running.ask("POST", f"{path}/asset", b"{}", Content_Type="application/json", Prefer="wait=30")
+    assert work.status == 200, work.body
+    for door, body in (("derivation", named), ("claims", {"beneficiary": no_id})):
+        answer = running.ask("POST", f"{path}/{door}", json.dumps(body).encode(), Content_Type="application/json")
+        assert (answer.status, answer.json["type"]) == (422, "/docs#problem-invalid-metadata"), answer.body

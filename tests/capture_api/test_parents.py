@@ -94,6 +94,7 @@ def test_receipt_and_bundle_of_a_derivative_verify(service: Running, child: Any,
         ([{"id": ""}], "parents.0.id"),
         ([{"id": "x", "price": 1}], "parents.0.price"),
         ([{"id": 7}], "parents.0.id"),
+        ([{"id": "no-id"}], "parents.0.id"),
         ("x", "parents"),
     ],
 )
@@ -110,7 +111,7 @@ def refused(service: Running, parent: Any, says: str, key: str = "", photo: byte
 
 def test_a_parent_is_ones_own_or_published(service: Running, people: People, mine: Any) -> None:
     unknown = "no such capture that is yours or published"
-    refused(service, {"id": "nothing-of-that-kind"}, unknown)
+    refused(service, {"id": "nothingofthatkind"}, unknown)
     refused(service, {"id": mine["id"]}, unknown, people.other)
     answer = registered(
         service, jpeg(FIRST_SEED + 4, 100, 80), wait=0, parents=[{"id": mine["id"]}, {"id": mine["id"]}]

@@ -39,7 +39,7 @@ def registered(service: Running, seed: int, key: str = "", **headers: str) -> st
     """The id of a photo that is anchored."""
     headers = {"Content_Type": "image/jpeg", "Prefer": "wait=30"} | headers
     answer = service.ask("POST", "/v1/captures", jpeg(seed), key, **headers)  # type: ignore[arg-type]
-    assert answer.status in (200, 201), answer.body
+    assert answer.status in (200, 201, 202), answer.body
     return str(answer.json["id"])
 
 
@@ -89,6 +89,28 @@ def test_a_photo_becomes_a_work_within_two_seconds(service: Running) -> None:
     assert work["asset"] == f"0x{asset['sha256'][:32]}{inclusion['index']:012x}{'00' * 10}".replace("0x0", "0x")
     again = made(service, capture)
     assert again["id"] == order["id"], "the same wish is one order"
+
+
+def test_a_work_that_has_other_terms_is_not_said_to_have_these(service: Running) -> None:
+    capture = registered(service, 7003)
+    first, path = made(service, capture, REMIX), f"/v1/captures/{capture}"
+
+    def refused() -> None:
+        answer = ask(service, "POST", f"{path}/asset", {"terms": REMIX | {"fee": "1001"}})
+        assert (answer.status, f"PUT {path}/terms" in answer.json["detail"]) == (409, True), answer.body
+
+    refused()
+    assert made(service, capture, REMIX)["id"] == first["id"]
+    assert ask(service, "PUT", f"{path}/terms", {"terms": REMIX | {"fee": "1001"}}).status == 200
+    late = ask(service, "POST", f"{path}/asset", {"terms": REMIX})
+    assert (late.status, late.json["order"]["id"]) == (409, first["id"]), "its price is another by now"
+    assert made(service, capture, REMIX | {"fee": "1001"})["id"] == first["id"]
+    held = registered(service, 7004, Prefer="wait=0", Capture_Metadata='{"hold_s": 60}')
+    path = f"/v1/captures/{held}"
+    body = json.dumps({"terms": REMIX}).encode()
+    assert service.ask("POST", f"{path}/asset", body, Content_Type="application/json").status == 202
+    refused()
+    service.ask("DELETE", path)
 
 
 def test_a_licence_is_bought_once(service: Running) -> None:
@@ -142,9 +164,11 @@ def test_terms_can_change_and_a_work_can_move_to_its_owners_wallet(service: Runn
     assert work["free_uses"] == ["commercial", "derivatives", "ai-training"]
     assert ask(service, "POST", f"/v1/captures/{capture}/moves", {"to": STRANGER}).json["state"] == "done"
     assert ask(service, "GET", f"/v1/captures/{capture}/asset").json["owner"].lower() == STRANGER
-    late = ask(service, "PUT", f"/v1/captures/{capture}/terms", {"terms": REMIX})
+    late = ask(service, "PUT", f"/v1/captures/{capture}/terms", {"terms": REMIX | {"fee": "987654"}})
     assert late.status == 409
     assert "owns the work" in late.json["detail"]
+    order = late.json["order"]
+    assert (order["state"], order["transactions"]) == ("refused", []), "at once: nothing is paid for what is in vain"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""Orders on each database: none outlives its capture, and of equal ones there is one at a time."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline.record import Asset, Request, Rights
+from store.captures import CaptureRecords
+from store.changes import Changes
+from store.database import Database
+from store.erasure import Erasures
+from store.orders import Order, Orders
+from tests.contracts_of.fingerprint_table import ON_POSTGRES
+
+ROUNDS = 20
+
+
+class World:
+    """A database with orders."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.orders = Orders(self.database)
+        self.erasures = Erasures(self.database, lambda sha256: None, lambda owner, sha256: sha256)
+
+    def capture(self, name: str) -> str:
+        asset = Asset(name.encode().ljust(32), "image/jpeg", 1)
+        return CaptureRecords(self.database).register(name, "ada", bytes(20), Request(Rights()), asset)
+
+    def add(self, name: str, same: str = "work") -> Order:
+        return self.orders.add(name, "ada", "asset", {}, same)
+
+
+@pytest.fixture(params=["sqlite", *ON_POSTGRES[-1:]])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
+    made = World(url)
+    made.database.migrate()
+    yield made
+    made.database.close()
+
+
+def test_nothing_is_wanted_of_what_was_erased(world: World) -> None:
+    world.capture("a")
+    order = world.add("a")
+    world.erasures.erase("a")
+    with pytest.raises(LookupError):
+        world.orders.get(order.id)
+    with pytest.raises(LookupError):
+        world.add("a")
+    world.orders.refused(order, "nobody is there to be told")
+    assert world.orders.waiting() == []
+
+
+def test_an_erasure_at_the_same_time_leaves_no_order(world: World) -> None:
+    for number in range(ROUNDS):
+        world.capture(f"a{number}")
+
+    def add(number: int) -> None:
+        try:
+            world.add(f"a{number}", same="")
+        except LookupError:
+            return
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(ROUNDS):
+            pool.submit(add, number)
+            pool.submit(world.erasures.erase, f"a{number}")
+            pool.submit(add, number)
+    assert world.orders.waiting() == []
+
+
+def test_of_equal_wishes_there_is_one_until_it_is_over(world: World) -> None:
+    world.capture("a")
+    with ThreadPoolExecutor(8) as pool:
+        (first,) = {order.id for order in pool.map(world.add, ["a"] * 16)}
+    held = world.orders.get(first)
+    world.orders.done(held, {})
+    assert world.add("a").id == first
+    world.orders.free(held)
+    with ThreadPoolExecutor(8) as pool:
+        (second,) = {order.id for order in pool.map(world.add, ["a"] * 16)}
+    assert second != first
+    assert [order.state for order in world.orders.of("a")] == ["done", "open"]
+
+
+def test_refusals_while_the_same_is_wanted_again(world: World) -> None:
+    world.capture("a")
+
+    def refuse(order: Order) -> str:
+        world.orders.refused(order, "no")
+        return order.id
+
+    with ThreadPoolExecutor(8) as pool:
+        refused = set(pool.map(refuse, pool.map(world.add, ["a"] * 40)))
+    assert {order.id for order in world.orders.of("a")} == refused
+
+
+def test_a_refusal_is_told_once(world: World) -> None:
+    world.capture("a")
+    changes = Changes(world.database)
+    order, before = world.add("a"), changes.newest()
+    for _ in range(2):
+        world.orders.refused(order, "no")
+    changes.newest()
+    (told,) = changes.after(before, 9, owner="ada")
+    assert (told.capture_id, told.type, told.fact) == ("a", "capture.order-refused", None)
+
+
+def test_why_it_waits_is_news_once(world: World) -> None:
+    world.capture("a")
+    order = world.add("a")
+    assert [world.orders.waits(order, why) for why in ("x", "x", "y")] == [True, False, True]
+    assert world.orders.get(order.id).problem == "y"
