@@ -32,6 +32,7 @@ LOCAL_BALANCE_WEI = 10**24
 
 _KNOWN_ALREADY = ("already known", "already imported", "already in mempool", "known transaction")
 _FEES_TOO_LOW = ("underpriced", "less than block base fee", "fee too low", "fee cap less than")
+_OUT_OF_GAS = ("out of gas", "outofgas", "exceeds allowance")
 _NONCE_USED = ("nonce too low", "nonce has already been used")
 
 
@@ -217,10 +218,13 @@ class Chain(Blocks):
     def _knows(self, transaction: str) -> bool:
         return not self._ask("eth_getTransactionByHash", transaction).missing
 
-    def _sign(self, nonce: int, to: str | None, data: str, contract: str, value: int = 0) -> SignedTransaction:
+    def _sign(
+        self, nonce: int, to: str | None, data: str, contract: str, value: int = 0, most_gas: int | None = None
+    ) -> SignedTransaction:
         max_fee, tip = self._fees()
         call: dict[str, Any] = {"data": data, "to": to} if to else {"data": data}
-        gas = self._estimate({"from": self.sender, "value": hex(value), **call}) * (100 + GAS_MARGIN_PERCENT) // 100
+        estimated = self._estimate({"from": self.sender, "value": hex(value), **call}, most_gas)
+        gas = estimated * (100 + GAS_MARGIN_PERCENT) // 100
         fees = {"gas": gas, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip}
         return sign({"chainId": self.chain_id, "nonce": nonce, "value": value, **fees, **call}, contract, self._signer)
 
@@ -234,19 +238,31 @@ class Chain(Blocks):
         limit = self._max_fee_wei or base * BASE_FEE_HEADROOM + tip
         return min(base * BASE_FEE_HEADROOM + tip, limit), min(tip, limit)
 
-    def _estimate(self, call: dict[str, Any]) -> int:
+    def _estimate(self, call: dict[str, Any], most_gas: int | None) -> int:
         try:
-            return self._ask("eth_estimateGas", call).number()
+            estimated = self._ask("eth_estimateGas", call).number()
         except Refused as refused:
-            reason = self.abi.reason(refused.data)
-            if reason or "revert" in refused.words.lower():
+            reason, words = self.abi.reason(refused.data), refused.words.lower()
+            if reason or "revert" in words:
                 raise WouldRevert(self.contract, reason, refused.words) from None
+            if most_gas and any(text in words for text in _OUT_OF_GAS):
+                raise _too_dear(most_gas) from None
             raise self._without_funds(refused) from None
+        if most_gas and estimated > most_gas:
+            raise _too_dear(most_gas)
+        return estimated
 
     def _without_funds(self, refused: Refused) -> Unavailable:
         if "insufficient funds" not in refused.words.lower():
             return refused
         return Unavailable(f"the chain at {self.host} wants to be paid: send some of its coin to {self.sender}")
+
+
+def _too_dear(most_gas: int) -> Rejected:
+    return Rejected(
+        f"it takes more than {most_gas:,} gas, which is more than this service pays for: whoever wants it can send the "
+        "transaction from an account of their own"
+    )
 
 
 def _connect(url: str, timeout_s: float) -> Call:

@@ -2,16 +2,20 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from ledger.blocks import Reverted
 from ledger.chain import WouldRevert
 from ledger.relay import Event, Relay
+from ledger.rights import terms_id
 from ledger.signing import SignedTransaction
 from pipeline.errors import Conflict, Rejected, Unavailable
+from rights.offers import from_json
 from store.orders import Order, Relayed
 from wiring import Services
+from workers.pauses import Pauses
 from workers.wishes import WORDS, Done, Step, Wishes
 
 LOOK_S = 0.1
@@ -20,6 +24,10 @@ AFTER_FAULT_S = 60.0
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
 WAIT_S = 60.0  # for a block; what is in none by then is replaced, for higher fees, or sent again as it is
 MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
+OTHER_TERMS = (
+    "the holder has a licence under other terms that lasts: only the holder's own transaction can replace it. Send it "
+    "from the holder's account, or wait until that licence ends"
+)
 # What runs code of others, a wallet's or a token's, and what is said when that code refuses.
 OTHERS_CODE = {
     "claim": "whoever owns the work, or the token, refuses the payment: it waits in the contract",
@@ -36,6 +44,7 @@ class Relaying:
         self._services = services
         self._wait_s = wait_s
         self._wishes: Wishes | None = None
+        self._pauses = Pauses()
 
     def run(self) -> None:
         """Look for orders, for ever; ends at once where there is no rights contract."""
@@ -43,8 +52,9 @@ class Relaying:
         while self._services.has_rights:
             pause_s = LOOK_S
             try:
-                if self._services.orders.waiting() or time.monotonic() > checked + CHECK_S:
-                    self.look()
+                due = self._pauses.due(self._services.orders.waiting())
+                if due or time.monotonic() > checked + CHECK_S:
+                    self.look(due)
                     checked = time.monotonic()
             except Unavailable as unavailable:
                 log.warning("the rights contract waits: %s", unavailable)
@@ -57,24 +67,35 @@ class Relaying:
                 pause_s = AFTER_FAULT_S
             time.sleep(pause_s)
 
-    def look(self) -> None:
-        """Bring every open order to its end, or as far as it goes."""
+    def look(self, order_ids: Sequence[str] | None = None) -> None:
+        """Bring these orders, or every open one, to their end, or as far as they go."""
         wishes = self._ready()
-        for order_id in self._services.orders.waiting():  # all: those that wait for long must not hide the others
+        # All, one after the other: those that wait for long must not hide the others.
+        for order_id in self._services.orders.waiting() if order_ids is None else order_ids:
             try:
                 order = self._services.orders.get(order_id)
             except LookupError:
                 continue  # erased with its capture
+            self._look_at(order, wishes)
+
+    def _look_at(self, order: Order, wishes: Wishes) -> None:
+        try:
             try:
                 self._advance(order, wishes)
-            except LookupError:
-                self._services.orders.refused(order, "its owner had the photo erased")
-            except Rejected as rejected:
-                self._services.orders.refused(order, str(rejected))
             except WouldRevert as refusal:
                 self._contract_refused(order, refusal)
-            except Unavailable as unavailable:
-                self._services.orders.waits(order, str(unavailable))
+        except LookupError:
+            self._services.orders.refused(order, "its owner had the photo erased")
+        except Rejected as rejected:
+            self._services.orders.refused(order, str(rejected))
+        except Unavailable as unavailable:
+            self._waits(order, str(unavailable))
+
+    def _waits(self, order: Order, problem: str, level: int = logging.INFO) -> None:
+        """Look again after a pause. Said once, however often it is looked at: it may be so for days."""
+        self._pauses.again(order.id)
+        if self._services.orders.waits(order, problem):
+            log.log(level, "order %s (%s) waits: %s", order.id, order.kind, problem)
 
     def heal(self) -> None:
         """Give a chain that lost its newest blocks what we had sent: the same bytes, in their order.
@@ -158,23 +179,26 @@ class Relaying:
 
     def _contract_refused(self, order: Order, refusal: WouldRevert) -> None:
         if refusal.name == "AlreadyLicensed" and order.kind == "licence":
-            licence = int(refusal.values[0])
-            held = self._services.relay.works.licence(licence)
-            told = {
-                "licence": f"{licence:#x}",
-                "holder": held.holder,
-                "until": held.until,
-                "terms_id": held.terms_id.hex(),
-            }
-            self._services.orders.done(order, told)
+            self._services.orders.done(order, self._held(order, int(refusal.values[0])))
         elif refusal.name in WORDS:
-            self._services.orders.refused(order, WORDS[refusal.name])
+            raise Rejected(WORDS[refusal.name])
         elif order.kind in OTHERS_CODE:
             # Its words are that code's, which may say anything; and it may never change its mind.
-            self._services.orders.refused(order, OTHERS_CODE[order.kind])
+            raise Rejected(OTHERS_CODE[order.kind])
         else:
-            log.error("order %s (%s) waits: %s", order.id, order.kind, refusal)
-            self._services.orders.waits(order, f"the contract refuses it, by {refusal.name}: a person has to look")
+            shown = f"the contract refuses it, by {refusal.name}: a person has to look"
+            self._waits(order, shown, logging.ERROR)
+
+    def _held(self, order: Order, licence: int) -> dict[str, Any]:
+        """The licence that the holder has already, when it is the one that is wanted. Raises Rejected."""
+        try:
+            held = self._services.relay.works.licence(licence)
+        except Conflict:
+            raise Unavailable(f"the chain, which had the licence {licence:#x} a moment ago") from None
+        if held.terms_id != terms_id(from_json(order.asked["terms"])):
+            raise Rejected(OTHER_TERMS)
+        terms = held.terms_id.hex()
+        return {"licence": f"{licence:#x}", "holder": held.holder, "until": held.until, "terms_id": terms}
 
 
 def _found(events: list[Event]) -> dict[str, Any]:

@@ -115,12 +115,21 @@ class Wishes:
         work = self._made(asset)
         if work.terms_id == terms_id(wanted):
             return Done({"terms_id": work.terms_id.hex()})
+        if work.owner.lower() != self._owner(order)[0].lower():
+            raise Rejected(WORDS["NotTheOwner"])  # before the terms are paid for, which would be in vain
+        if self._is_overtaken(order):
+            raise Rejected("a later offer took its place")
         if self._works.terms(terms_id(wanted)) is None:
             return Step("addTerms", (values(wanted),))
         nonce = self._works.nonce(self._owner(order)[0])
         return Step(
             "setTerms", (asset, terms_id(wanted), *self._signed(order, "SetTerms", asset, terms_id(wanted), nonce))
         )
+
+    def _is_overtaken(self, order: Order) -> bool:
+        """Whether the owner offered the work under other terms since, which must not be undone by this."""
+        offers = [each.id for each in self._services.orders.of(order.capture_id, "terms") if each.state != "refused"]
+        return order.id in offers[:-1]
 
     def _derive(self, order: Order, capture: Capture) -> Next:
         asset = self.asset(capture)

@@ -133,3 +133,22 @@ def test_replacements_do_not_count_as_tries(world: World) -> None:
     world.node.ask("evm_mine")
     world.relaying.look()
     assert world.now().state == "done"
+
+
+def test_an_offer_that_a_later_one_overtook_is_not_made(world: World) -> None:
+    orders, mine = world.services.orders, world.order
+    world.node.ask("evm_setAutomine", True)
+    world.relaying.look()
+    older, newer = (
+        orders.add(mine.capture_id, mine.owner, "terms", {"terms": offer_json(parse_offer({"preset": preset}))})
+        for preset in ("cc-by-4.0", "cc-by-nc-4.0")
+    )
+    world.relaying.look([newer.id])  # as when the chain was away for the older one's turn
+    world.relaying.look()
+    ended = orders.get(older.id)
+    assert (ended.state, ended.problem, ended.transactions) == ("refused", "a later offer took its place", ())
+    made = orders.get(newer.id)
+    assert made.state == "done" and made.result
+    asset = int((orders.get(mine.id).result or {})["asset"], 16)
+    work = world.services.relay.works.work(asset)
+    assert work and work.terms_id.hex() == made.result["terms_id"]
