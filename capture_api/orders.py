@@ -38,11 +38,11 @@ def order_licence(capture: Capture, holder: str, owner: str = "") -> Response:
     if not services().engines.chain_is_local:
         raise problem("not-allowed", "Here licences are bought by a transaction of your own: GET .../licences has it.")
     asked = {"holder": holder, "terms": offer_json(terms_now(work))}
-    wanted = capture, "licence", asked, f"{holder.lower()} {work.terms_id.hex()}", owner
-    order = _added(*wanted)
+    same = f"{holder.lower()} {work.terms_id.hex()}"
+    order = _added(capture, "licence", asked, same, owner)
     if order.state == "done" and not _lasts(order):
         services().orders.free(order)
-        order = _added(*wanted)
+        order = _added(capture, "licence", asked, same, owner)
     return _answered(order)
 
 
