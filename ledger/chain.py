@@ -58,6 +58,10 @@ class WouldRevert(Conflict):
         )
 
 
+class PlaceTaken(Conflict):
+    """A transaction that this account did not send from here has the nonce of ours, which no block will hold now."""
+
+
 class Chain(Blocks):
     """One account, its log contract, and nodes to ask. Every method raises Unavailable when no node answers.
 
@@ -154,7 +158,7 @@ class Chain(Blocks):
         """Hand signed bytes to the node; the same bytes any number of times.
 
         On the embedded chain their block gets the time `block_time`, or now: what it lost comes back as it was.
-        `siblings`: hashes of those with the same nonce. Raises Conflict when a transaction of somebody else has it.
+        `siblings`: hashes of those with the same nonce. Raises PlaceTaken when a transaction of somebody else has it.
         A node that finds the fees too low has not taken it, and that is no error: it is replaced in time.
         """
         if self.local:
@@ -172,7 +176,7 @@ class Chain(Blocks):
         if (nonce_used or any(text in words for text in _KNOWN_ALREADY)) and any(map(self._knows, ours)):
             return
         if nonce_used and self.nonce() > nonce:  # a node that lags or errs is no reason to stop for good
-            raise Conflict(
+            raise PlaceTaken(
                 f"another transaction of {self.sender} is in the place of {ours[0]}: "
                 "stop the other program that uses this key, or restore the newest backup of the database"
             ) from None

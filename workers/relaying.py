@@ -7,12 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from ledger.blocks import Reverted
-from ledger.chain import WouldRevert
+from ledger.chain import PlaceTaken, WouldRevert
 from ledger.relay import Event, Relay
-from ledger.rights import terms_id
 from ledger.signing import SignedTransaction
 from pipeline.errors import Conflict, Rejected, Unavailable
-from rights.offers import from_json
 from store.orders import Order, Relayed
 from wiring import Services
 from workers.pauses import Pauses
@@ -24,10 +22,6 @@ AFTER_FAULT_S = 60.0
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
 WAIT_S = 60.0  # for a block; what is in none by then is replaced, for higher fees, or sent again as it is
 MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
-OTHER_TERMS = (
-    "the holder has a licence under other terms that lasts: only the holder's own transaction can replace it. Send it "
-    "from the holder's account, or wait until that licence ends"
-)
 # What runs code of others, a wallet's or a token's, and what is said when that code refuses.
 OTHERS_CODE = {
     "claim": "whoever owns the work, or the token, refuses the payment: it waits in the contract",
@@ -90,6 +84,11 @@ class Relaying:
             self._services.orders.refused(order, str(rejected))
         except Unavailable as unavailable:
             self._waits(order, str(unavailable))
+        except Conflict:
+            raise
+        except Exception:  # of one order: it must not keep the others waiting
+            log.exception("order %s (%s) met a fault of ours", order.id, order.kind)
+            self._waits(order, "a fault of this service's: its operator has to look", logging.ERROR)
 
     def _waits(self, order: Order, problem: str, level: int = logging.INFO) -> None:
         """Look again after a pause. Said once, however often it is looked at: it may be so for days."""
@@ -151,6 +150,9 @@ class Relaying:
             return _found(relay.events(self._send(relay, sent)))
         except Reverted:
             return {}  # it was good when it was signed, and somebody was quicker: the next step knows why
+        except PlaceTaken as taken:
+            log.error("%s: another program uses the relay's key; what is wanted is signed anew", taken)
+            return {}  # no block will ever hold it; what that other transaction did, the next step sees
 
     def _sign(self, step: Step, relay: Relay) -> SignedTransaction:
         if relay.local:
@@ -180,6 +182,8 @@ class Relaying:
     def _contract_refused(self, order: Order, refusal: WouldRevert) -> None:
         if refusal.name == "AlreadyLicensed" and order.kind == "licence":
             self._services.orders.done(order, self._held(order, int(refusal.values[0])))
+        elif refusal.name == "NotTheOwner" and self._wishes and self._wishes.is_owner(order):
+            raise Unavailable("the chain, where not every node knows yet what was signed before")
         elif refusal.name in WORDS:
             raise Rejected(WORDS[refusal.name])
         elif order.kind in OTHERS_CODE:
@@ -190,15 +194,12 @@ class Relaying:
             self._waits(order, shown, logging.ERROR)
 
     def _held(self, order: Order, licence: int) -> dict[str, Any]:
-        """The licence that the holder has already, when it is the one that is wanted. Raises Rejected."""
+        """The licence that the holder has already, under the terms that were wanted."""
         try:
             held = self._services.relay.works.licence(licence)
         except Conflict:
             raise Unavailable(f"the chain, which had the licence {licence:#x} a moment ago") from None
-        if held.terms_id != terms_id(from_json(order.asked["terms"])):
-            raise Rejected(OTHER_TERMS)
-        terms = held.terms_id.hex()
-        return {"licence": f"{licence:#x}", "holder": held.holder, "until": held.until, "terms_id": terms}
+        return {"licence": f"{licence:#x}", "holder": held.holder, "until": held.until, "terms_id": held.terms_id.hex()}
 
 
 def _found(events: list[Event]) -> dict[str, Any]:

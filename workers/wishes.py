@@ -92,6 +92,11 @@ class Wishes:
         }  # fmt: skip
         return steps[order.kind](order, self._services.captures.get(order.capture_id))
 
+    def is_owner(self, order: Order) -> bool:
+        """Whether the work is, on the chain, the kept account's of whoever gave the order."""
+        work = self._works.work(self.asset(self._services.captures.get(order.capture_id)))
+        return work is None or work.owner.lower() == self._owner(order)[0].lower()
+
     def asset(self, capture: Capture) -> int:
         """The capture's work, made or not. Raises Unavailable while the capture has no place in the log."""
         if "inclusion" not in capture.facts:

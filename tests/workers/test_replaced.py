@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from eth_keys.datatypes import PrivateKey
 
+from ledger.rights import RIGHTS
 from ledger.signing import nonce_of
 from pipeline.errors import Unavailable
+from pipeline.works import COIN
 from rights.offers import offer_json, parse_offer
 from settings import load_settings
 from store.orders import Order
@@ -152,3 +154,43 @@ def test_an_offer_that_a_later_one_overtook_is_not_made(world: World) -> None:
     asset = int((orders.get(mine.id).result or {})["asset"], 16)
     work = world.services.relay.works.work(asset)
     assert work and work.terms_id.hex() == made.result["terms_id"]
+
+
+def test_a_transaction_of_another_program_with_the_same_key_stops_nothing(world: World) -> None:
+    world.waits()
+    (ours,) = world.mempool()
+    world.node.ask("anvil_dropTransaction", ours)
+    relay = world.services.relay
+    foreign = {"from": relay.sender, "to": relay.sender, "nonce": hex(relay.nonce()), "gasPrice": hex(10**10)}
+    world.node.ask("anvil_impersonateAccount", relay.sender)
+    world.node.ask("evm_setAutomine", True)
+    assert "result" in world.node.ask("eth_sendTransaction", foreign)
+    for _ in range(4):
+        with suppress(Unavailable):
+            world.relaying.look()
+    assert world.now().state == "done", world.now().problem
+
+
+def test_one_order_that_meets_a_fault_of_ours_keeps_no_other_waiting(world: World) -> None:
+    world.node.ask("evm_setAutomine", True)
+    orders, mine = world.services.orders, world.order
+    broken = orders.add(mine.capture_id, mine.owner, "appeal", {"evidence": "no hex"})
+    world.services.wallets.unbind(mine.owner)
+    for _ in range(4):
+        world.relaying.look()
+    assert world.now().state == "done"
+    assert (orders.get(broken.id).state, "operator" in (orders.get(broken.id).problem or "")) == ("open", True)
+    assets = world.now().result or {}
+    node, rights = world.node, world.services.relay.contract
+    payer, data = world.services.relay.sender, RIGHTS.call("pay", int(assets["asset"], 16), COIN, 5)
+    node.ask("anvil_impersonateAccount", payer)
+    node.ask("eth_sendTransaction", {"from": payer, "to": rights, "value": "0x5", "data": data})
+    claim = orders.add(mine.capture_id, mine.owner, "claim", {"beneficiary": assets["asset"], "currency": COIN})
+    world.relaying.look()
+    refused = orders.get(claim.id)
+    assert (refused.state, "no wallet yet" in (refused.problem or "")) == ("refused", True)
+    world.services.wallets.bind(mine.owner, wallet := "0x" + "7A" * 20)
+    paid = orders.add(mine.capture_id, mine.owner, "claim", {"beneficiary": assets["asset"], "currency": COIN})
+    world.relaying.look()
+    assert (orders.get(paid.id).result or {})["to"].lower() == wallet.lower()
+    assert node.ask("eth_getBalance", wallet, "latest")["result"] == "0x5"
