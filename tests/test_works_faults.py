@@ -46,8 +46,7 @@ def test_a_chain_that_forgot_is_given_everything_again(own_service: Running) -> 
     capture = registered(service, 7101)
     made(service, capture, {"preset": "commercial", "fee": str(PRICE)})
     ask(service, "POST", f"/v1/captures/{capture}/licences", {"holder": "0x" + "5e" * 20})
-    service.stop(signal.SIGKILL)
-    _end_what_is_left(service)
+    _cut_the_power(service)
     saved = list((service.home / "chain").glob("*state*"))
     assert saved
     for state in saved:
@@ -82,7 +81,16 @@ def _finished(service: Running, path: str) -> dict[str, Any]:
     return found
 
 
-def _end_what_is_left(service: Running) -> None:
-    for pid in service.processes().values():
+def _cut_the_power(service: Running) -> None:
+    """End all that belongs to it: whoever only loses its parent, as the API's worker, would keep its address."""
+    everybody = [each for child in service.processes().values() for each in _family(child)]
+    service.stop(signal.SIGKILL)
+    for pid in everybody:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it began."""
+    children = [child for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    return [pid, *(each for child in children for each in _family(int(child)))]
