@@ -1,18 +1,23 @@
 """Photos as works: how they stand on the chain now, and what the contract offers for them."""
 
 import logging
+import re
 from typing import Any
 
 from capture_api.auth import caller
 from capture_api.problems import Problem, problem
 from capture_api.services import services
 from ledger.asking import Works, WorkState
-from ledger.rights import terms_id
+from ledger.rights import RIGHTS, terms_id
 from pipeline.errors import Conflict, Unavailable
 from pipeline.parents import asset_id
 from pipeline.record import Capture
 from pipeline.works import COIN, Terms
 from rights.offers import offer_json
+
+ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+HOLDER_AT = 80  # in the transaction's data: 4 bytes of the function, 32 each of work and terms, 12 of padding
+NOBODY = "0x" + "00" * 20  # in the holder's place, until the buyer is known
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +71,21 @@ def quote(asset: int, work: WorkState) -> dict[str, Any]:
         "terms": offer_json(terms),
         "chain": {"id": works().chain_id, "contract": works().contract, "local": services().engines.chain_is_local},
         "price": {"amount": str(terms.fee), "currency": None if terms.currency == COIN else terms.currency},
+    }
+
+
+def purchase(offer: dict[str, Any], holder: str = "") -> dict[str, Any]:
+    """What buys a licence under a quote: the transaction, null when the terms give nothing that one could be for, and
+    what the contract must first be allowed to take where the price is in a token."""
+    terms, price = offer["terms"], offer["price"]
+    if not (terms["commercial"] or terms["derivatives"] or terms["ai_training"] != "denied"):
+        return {"transaction": None, "approve": None}
+    taker = holder if re.fullmatch(ADDRESS, holder) else NOBODY
+    data = RIGHTS.call("license", int(offer["asset"], 16), bytes.fromhex(offer["terms_id"]), taker)
+    value = "0" if price["currency"] else price["amount"]
+    return {
+        "transaction": {"to": works().contract, "value": value, "data": data, "holder_at_byte": HOLDER_AT},
+        "approve": price if price["currency"] else None,
     }
 
 

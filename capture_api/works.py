@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from capture_api.auth import caller, needs
 from capture_api.captures import captures, own
 from capture_api.json_body import read_json
-from capture_api.market import asset_of, known, made, quote, terms_now, token, works
+from capture_api.market import ADDRESS, asset_of, known, made, quote, terms_now, token, works
 from capture_api.orders import order_json, order_licence, ordered
 from capture_api.problems import problem
 from capture_api.render import json_answer
@@ -26,7 +26,6 @@ from rights.offers import offer_json, offer_of, parse_offer
 
 MAX_BODY_BYTES = 16 * 1024
 MOST_PARENTS = 16
-ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 MOST_PAYMENTS = 200
 
 
