@@ -33,6 +33,7 @@ from store.log import LogRecords
 from store.orders import Orders
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
 from store.quotas import Quotas
+from store.shares import WorkShares
 from store.statements import RightsStatements
 from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
@@ -108,6 +109,10 @@ class Services:
     @cached_property
     def lineage(self) -> Lineage:
         return Lineage(self.database)
+
+    @cached_property
+    def work_shares(self) -> WorkShares:
+        return WorkShares(self.database)
 
     @cached_property
     def quotas(self) -> Quotas:
@@ -439,6 +444,7 @@ class Services:
             "known",
             "amendments",
             "lineage",
+            "work_shares",
             "quotas",
             "slots",
             "orders",

@@ -49,6 +49,21 @@ def offered(capture: Capture) -> dict[str, Any] | None:
         return None
 
 
+def offer_of_work(capture: Capture) -> dict[str, Any] | None:
+    """Which terms a work is offered under; None for what is no work.
+
+    What was carried to the chain last is what it has: only after the work went to an account that we cannot act for is
+    the chain itself asked.
+    """
+    done = [order for order in services().orders.of(capture.id) if order.state == "done"]
+    if any(order.kind == "move" for order in done):
+        offer = offered(capture)
+        terms = offer["terms"] if offer else None
+    else:
+        terms = next((order.asked["terms"] for order in reversed(done) if order.kind in ("asset", "terms")), None)
+    return {name: terms[name] for name in ("preset", "share", "fee", "currency", "ai_training")} if terms else None
+
+
 def token(asset: int) -> str:
     """The work's name among all chains' tokens."""
     return f"eip155:{works().chain_id}/erc721:{works().contract}/{asset}"  # CAIP-19
@@ -102,6 +117,15 @@ def asset_of(capture: Capture) -> int:
     if "inclusion" not in capture.facts:
         raise problem("not-there-yet", f"{capture.id} has no place in the log yet. Ask again soon.")
     return asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
+
+
+def shares_of(capture: Capture, work: WorkState) -> list[int]:
+    """The list of the work's ancestors' shares, as the contract takes it; empty for a work made from no other."""
+    if not any(work.shares_digest):
+        return []
+    if found := [share.word for share in services().work_shares.of(capture.id)]:
+        return found
+    raise problem("not-there-yet", "What it was made from was said elsewhere, and its list of shares is not here.")
 
 
 def known(capture_id: str) -> Capture:

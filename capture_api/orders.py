@@ -19,12 +19,14 @@ STEP_S = 0.05
 
 
 def order_licence(capture: Capture, holder: str, owner: str = "") -> Response:
-    """Buy a licence with the embedded chain's play money; again is the same order while the terms stay."""
+    """Buy a licence with the embedded chain's play money; again by the same buyer is the same order while the terms
+    stay. Of two buyers for one holder the contract takes the first, and both are shown that licence."""
     _, work = made(capture)
     if not services().engines.chain_is_local:
         raise problem("not-allowed", "Here licences are bought by a transaction of your own: GET .../licences has it.")
     asked = {"holder": holder, "terms": offer_json(terms_now(work))}
-    return ordered(capture, "licence", asked, f"{holder.lower()} {work.terms_id.hex()}", owner)
+    buyer = owner or caller().owner
+    return ordered(capture, "licence", asked, f"{holder.lower()} {work.terms_id.hex()} {buyer}", buyer)
 
 
 def order_json(order: Order) -> dict[str, Any]:

@@ -33,10 +33,12 @@ from store.schema import (
     rights_statements,
     trust_verdicts,
     unstamped,
+    work_shares,
 )
 
 _GO_AT_ONCE = (
     facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders, rights_statements,
+    work_shares,
 )  # fmt: skip
 
 

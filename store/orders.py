@@ -14,6 +14,7 @@ from pipeline.parents import place_of
 from store.changes import DERIVED, ORDERED, note_changes
 from store.database import Database, now_text
 from store.schema import captures, changes, log_leaves, orders, relayed
+from store.shares import write_shares
 
 Kind = Literal["asset", "terms", "derive", "licence", "claim", "move", "flag", "appeal", "resolve"]
 State = Literal["open", "done", "refused"]
@@ -164,9 +165,13 @@ class Orders:
 
     def done(self, order: Order, result: Mapping[str, Any]) -> None:
         """The chain shows what was wanted; whoever follows the capture is told, once."""
-        brought = json.dumps({**(order.result or {}), **result})
+        whole = {**(order.result or {}), **result}
+        brought = json.dumps(whole)
         mine = captures.c.id == order.capture_id
         with self._database.write() as connection:
+            if order.kind == "derive" and "shares" in whole:  # first: captures are locked before anything of theirs
+                parents = [int(parent["asset"], 16) for parent in order.asked["parents"]]
+                write_shares(connection, order.capture_id, map(int, whole["shares"]), parents)
             values = {"state": "done", "raw": None, "problem": None, "result": brought}
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
             told = changes.c.capture_id == order.capture_id, changes.c.name == ORDERED[order.kind]
