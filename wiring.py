@@ -19,6 +19,7 @@ from store.amendments import Amendments
 from store.bands import PostgresBands
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
+from store.chain_events import ChainEvents
 from store.changes import Changes
 from store.database import Database
 from store.deliveries import Deliveries
@@ -113,6 +114,10 @@ class Services:
     @cached_property
     def work_shares(self) -> WorkShares:
         return WorkShares(self.database)
+
+    @cached_property
+    def chain_events(self) -> ChainEvents:
+        return ChainEvents(self.database)
 
     @cached_property
     def quotas(self) -> Quotas:
@@ -445,6 +450,7 @@ class Services:
             "amendments",
             "lineage",
             "work_shares",
+            "chain_events",
             "quotas",
             "slots",
             "orders",

@@ -127,7 +127,9 @@ WORK_SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["id", "kind", "state", "created_at", "transactions", "result", "problem", "links"],
         "properties": {
-            "id": _TEXT, "kind": {"enum": list(get_args(Kind))},
+            "id": {"type": ["string", "null"], "description": "null in lists, for what happened on the chain "
+                   "without an order of this service"},
+            "kind": {"enum": list(get_args(Kind))},
             "state": {"enum": ["open", "done", "refused"]}, "created_at": {"type": "string", "format": "date-time"},
             "transactions": {"type": "array", "items": _HEX}, "result": {"type": ["object", "null"]},
             "problem": {"type": ["string", "null"], "description": "why it waits, or was refused"},

@@ -13,6 +13,7 @@ from capture_api.render import json_answer
 from capture_api.services import services
 from pipeline.record import Capture
 from rights.offers import offer_json
+from store.chain_events import Seen
 from store.orders import Kind, Order
 
 STEP_S = 0.05
@@ -35,6 +36,14 @@ def order_json(order: Order) -> dict[str, Any]:
         "id": order.id, "kind": order.kind, "state": order.state, "created_at": order.created_at,
         "transactions": list(order.transactions), "result": order.result, "problem": order.problem,
         "links": {"self": url_for("captures.show_order", capture_id=order.capture_id, order_id=order.id)},
+    }  # fmt: skip
+
+
+def seen_json(seen: Seen) -> dict[str, Any]:
+    """What happened on the chain without an order, in the form of one that is done: without an id."""
+    return {
+        "id": None, "kind": seen.kind, "state": "done", "created_at": seen.seen_at,
+        "transactions": [seen.transaction], "result": seen.told, "problem": None, "links": {},
     }  # fmt: skip
 
 

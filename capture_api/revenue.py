@@ -11,7 +11,7 @@ from capture_api.captures import captures, own
 from capture_api.cursor import Cursor
 from capture_api.json_body import read_json
 from capture_api.market import ADDRESS, asset_of, known, made, shares_of, terms_now, works
-from capture_api.orders import order_json, ordered
+from capture_api.orders import order_json, ordered, seen_json
 from capture_api.problems import Problem
 from capture_api.render import json_answer
 from capture_api.services import services
@@ -49,7 +49,10 @@ def revenue(capture_id: str) -> Response:
         "asset": f"{asset:#x}",
         "currencies": [_revenue(asset, shares, currency) for currency in _currencies(capture, work)],
         "payments": _payments(asset),
-        "claims": [order_json(order) for order in services().orders.of(capture.id, "claim")],
+        "claims": [
+            *map(order_json, services().orders.of(capture.id, "claim")),
+            *map(seen_json, services().chain_events.of(capture.id, "claim")),
+        ],
         "from_derivatives": [row for each in page if (row := _from_derivative(each, asset))],
         "more": len(found) > len(page),
         "cursor": str(Cursor(page[-1].number)) if page else None,

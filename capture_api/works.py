@@ -12,7 +12,7 @@ from capture_api.auth import caller, may_see, needs
 from capture_api.captures import captures, own, own_or_published
 from capture_api.json_body import read_json
 from capture_api.market import ADDRESS, asset_of, known, made, purchase, quote, token, works
-from capture_api.orders import order_json, order_licence, ordered
+from capture_api.orders import order_json, order_licence, ordered, seen_json
 from capture_api.problems import problem
 from capture_api.render import json_answer
 from capture_api.services import services
@@ -127,6 +127,8 @@ def licences(capture_id: str) -> Response:
     offer, sees_all = quote(asset, work), may_see(capture.owner, owner_only=False)
     orders = services().orders.of(capture.id, "licence")
     bought = [order_json(order) for order in orders if sees_all or order.owner == caller().owner]
+    if sees_all:
+        bought += map(seen_json, services().chain_events.of(capture.id, "licence"))
     return json_answer({"quote": offer | purchase(offer, request.args.get("holder", "")), "bought": bought})
 
 

@@ -28,7 +28,8 @@ ORDERED = {
 }  # fmt: skip
 DERIVED = "derived"  # another's work says on the chain that it was made from this one
 STATED = "rights"  # its owner stated something else about the rights, once it was sealed
-WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED)  # what happened to a work, not to its photo
+PAYMENT = "payment"  # somebody paid a work on the chain, for something else than a licence
+WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED, PAYMENT)  # what happened to a work, not to its photo
 _PLACING_LOCK = 0x706C6163  # "plac"
 
 

@@ -22,6 +22,7 @@ from store.lineage import unlink
 from store.schema import (
     blob_uses,
     captures,
+    chain_events,
     deliveries,
     erasures,
     facts,
@@ -38,7 +39,7 @@ from store.schema import (
 
 _GO_AT_ONCE = (
     facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders, rights_statements,
-    work_shares,
+    work_shares, chain_events,
 )  # fmt: skip
 
 

@@ -100,6 +100,13 @@ class Orders:
         with self._database.read() as connection:
             return list(connection.execute(query.limit(limit)).scalars())
 
+    def oldest_work(self) -> Order | None:
+        """The order that made the first work of all."""
+        made = sa.select(orders).where(orders.c.kind == "asset", orders.c.state == "done")
+        with self._database.read() as connection:
+            row = connection.execute(made.order_by(orders.c.number).limit(1)).first()
+        return _order(row) if row else None
+
     def waiting(self) -> list[str]:
         """The ids of what is not done: first what was sent and is in no block yet, then the oldest."""
         mine = sa.select(orders.c.id).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)

@@ -451,6 +451,32 @@ relayed = Table(
     Column("replaced", Text, nullable=False, server_default="[]"),  # hashes of those with lower fees
 )
 
+# What happened to works at the rights contract without an order of ours (store/chain_events.py). `place`: of the entry
+# among the contract's in its transaction; `block` is empty while the chain has taken it back.
+chain_events = Table(
+    "chain_events",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("transaction", String(66), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("block", BigInteger),
+    Column("told", Text, nullable=False),
+    Column("seen_at", String(27), nullable=False),
+    UniqueConstraint("transaction", "place"),
+)
+Index("ix_chain_events_block", chain_events.c.block)
+Index("ix_chain_events_capture_id_kind", chain_events.c.capture_id, chain_events.c.kind)
+
+# The last block in which the contract was read; its name has the chain's number in front.
+chain_reading = Table(
+    "chain_reading",
+    metadata,
+    Column("contract", String(64), primary_key=True),
+    Column("block", BigInteger, nullable=False),
+)
+
 # The accounts that owners showed to control, beside those that the service keeps for them.
 wallets = Table(
     "wallets",
