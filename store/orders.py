@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.parents import place_of
@@ -186,11 +186,13 @@ class Orders:
             # A work is made once, and says once what it was made from: a chain that lost its blocks gets that again.
             if known and order.kind in ("asset", "derive"):
                 return
+            if order.kind == "claim" and whole.get("amount") == "0":
+                return  # nothing happened, and anybody may ask for it
             note_changes(connection, ORDERED[order.kind], now_text(), mine)
             if order.kind == "derive":
-                places = [place_of(int(parent["asset"], 16)) for parent in order.asked["parents"]]
-                named = sa.select(log_leaves.c.capture_id).where(log_leaves.c.position.in_(places))
-                note_changes(connection, DERIVED, now_text(), captures.c.id.in_(named))
+                _note(connection, DERIVED, [parent["asset"] for parent in order.asked["parents"]], order.capture_id)
+            elif order.kind == "claim":
+                _note(connection, ORDERED["claim"], [order.asked["beneficiary"]], order.capture_id)
 
     def refused(self, order: Order, problem: str) -> None:
         """It cannot be; the same may be wanted again."""
@@ -204,6 +206,13 @@ class Orders:
     def _change(self, order: Order, **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+
+
+def _note(connection: Connection, name: str, works: Sequence[str], but: str) -> None:
+    """Note that this happened to these works too, which are written as hex."""
+    places = [place_of(int(work, 16)) for work in works]
+    mine = sa.select(log_leaves.c.capture_id).where(log_leaves.c.position.in_(places), log_leaves.c.capture_id != but)
+    note_changes(connection, name, now_text(), captures.c.id.in_(mine))
 
 
 def _relayed(row: Row[Any]) -> Relayed:

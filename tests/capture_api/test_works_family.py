@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.rights import RIGHTS
-from tests.capture_api.test_works import REMIX, STRANGER, ask, made, registered
+from tests.capture_api.test_works import REMIX, STRANGER, ask, made, newest, registered, told
 from tests.service import Running
 
 FREE_REMIX = REMIX | {"fee": "0"}
@@ -62,10 +62,12 @@ def test_money_that_waits_in_others_works_is_seen_and_claimed(
     assert (rows[poster]["title"] is None, rows[collage]["title"]) == (False, None), "of what is hidden, no title"
     work = ask(service, "GET", f"/v1/captures/{collage}/asset", key=people[1]).json
     assert rows[collage]["asset"] == work["asset"]
+    before = newest(service, people[0])
     for earner, amount in ((collage, "1000"), (poster, "100")):
         order = ask(service, "POST", f"/v1/captures/{earner}/claims", {"beneficiary": photo}, people[0])
         assert (order.status, order.json["result"]["amount"]) == (200, amount)
         assert service.ask("GET", order.json["links"]["self"], key=people[0]).status == 200
+    assert told(service, photo, before, 2, people[0]) == ["claim", "claim"], "of money that came from others' works"
     rows = _waiting(service, photo, people[0])
     assert {row["currencies"][0]["claimable"] for row in rows.values()} == {"0"}
     last = ask(service, "GET", f"/v1/captures/{photo}/revenue", key=people[0]).json["cursor"]

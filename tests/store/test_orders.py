@@ -76,3 +76,11 @@ def test_what_lost_its_place_to_another_is_not_waited_for(world: World) -> None:
     assert orders.newest_of(orders.get(first.id)) is None
     kept = orders.newest_of(orders.get(second.id))
     assert kept is not None and kept.raw == b"b"
+
+
+def test_a_claim_that_paid_nothing_is_not_told(world: World) -> None:
+    orders, changes = Orders(world.database), Changes(world.database)
+    before, asked = changes.newest(), {"beneficiary": f"{5 << 80:#x}"}
+    for amount in ("0", "7"):
+        orders.done(orders.add("c0", "somebody", "claim", asked), {"amount": amount})
+    assert [each.name for each in changes.after(before, 10, owner="owner")] == ["claim"]
