@@ -124,10 +124,13 @@ class Relay(Chain):
         raise Unavailable(f"the node at {self.host} has no event of the work {asset:#x}")
 
 
+_OF_WORKS = ("Licensed", "Paid", "Claimed", "Derived", "Transfer", "Flagged", "Appealed", "Resolved")
+
+
 def _read(row: Answer) -> tuple[str, dict[str, Any]]:
     """An entry's name and values; no name for what no work is concerned by."""
     topics = row.texts("topics")
-    for name in ("Licensed", "Paid", "Claimed", "Derived", "Transfer"):
+    for name in _OF_WORKS:
         if topics and topics[0].lower() == RIGHTS.topic(name):
             return name, RIGHTS.event(name, [each.lower() for each in topics], row.data("data")) or {}
     return "", {}

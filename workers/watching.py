@@ -32,6 +32,7 @@ class Watching:
         self._services, self._again = services, again
         self._has_works = False
         self._newest: int | None = None
+        self._silent = False  # nothing is written of the blocks that are read again
 
     def run(self) -> None:
         """Look, for ever; ends at once where there is no rights contract."""
@@ -72,9 +73,16 @@ class Watching:
                     raise
                 most //= 2  # it gives so many blocks, or events, to nobody
                 continue
-            events.keep(name, first, last, list(told(said)))
+            self._keep(name, first, last, list(told(said)))
             first = last + 1
         self._newest = newest
+
+    def _keep(self, name: str, first: int, last: int, events: list[ChainEvent]) -> None:
+        """Write down what was said. Not each time that nothing was: those blocks are read again anyway."""
+        held = self._services.chain_events.read_until(name)
+        if events or not self._silent or held is None or last - held >= self._again // 2:
+            self._services.chain_events.keep(name, first, last, events)
+            self._silent = not events
 
     def _begin(self, relay: Relay, newest: int) -> int:
         """Where there can be something: no work is older than the first that was made here."""
@@ -132,4 +140,11 @@ def _moved(values: dict[str, Any]) -> Read | None:
     return "move", token, {"owner": values["to"], "from": values["from"]}, ()
 
 
-_READERS = {"Licensed": _licensed, "Paid": _paid, "Claimed": _claimed, "Derived": _derived, "Transfer": _moved}
+def _reviewed(values: dict[str, Any]) -> Read:
+    return "review", values["asset"], {name: values[name] for name in ("until", "upheld") if name in values}, ()
+
+
+_READERS = {
+    "Licensed": _licensed, "Paid": _paid, "Claimed": _claimed, "Derived": _derived, "Transfer": _moved,
+    "Flagged": _reviewed, "Appealed": _reviewed, "Resolved": _reviewed,
+}  # fmt: skip

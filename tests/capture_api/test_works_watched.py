@@ -34,6 +34,11 @@ def sent(chain: Endpoints, by: str, to: str, data: str, value: int = 0) -> str:
     return f"0x{hash_}"
 
 
+def _reviewer(chain: Endpoints, contract: str) -> str:
+    asked = {"to": contract, "data": RIGHTS.call("reviewer")}
+    return str(RIGHTS.answer("reviewer", chain.ask("eth_call", asked, "latest").content())[0])
+
+
 def test_what_happens_without_an_order_is_told_once_and_listed(service: Running, chain: Endpoints) -> None:
     capture = registered(service, 7401)
     made(service, capture, {"preset": "commercial", "fee": "5000"})
@@ -63,6 +68,8 @@ def test_what_happens_without_an_order_is_told_once_and_listed(service: Running,
     ask(service, "POST", f"/v1/captures/{capture}/claims")
     names = told(service, capture, before, 6)
     assert names == ["licence", "payment", "claim", "move", "licence", "claim"], "an order's own is not told again"
+    sent(chain, _reviewer(chain, contract), contract, RIGHTS.call("flag", asset, b"copy".ljust(32, b"\0"), b"\1" * 32))
+    assert told(service, capture, before, 7)[-1] == "review"
     assert len(ask(service, "GET", f"/v1/captures/{capture}/licences").json["bought"]) == 2
 
 
