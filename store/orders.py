@@ -186,8 +186,8 @@ class Orders:
             # A work is made once, and says once what it was made from: a chain that lost its blocks gets that again.
             if known and order.kind in ("asset", "derive"):
                 return
-            if order.kind == "claim" and whole.get("amount") == "0":
-                return  # nothing happened, and anybody may ask for it
+            if _brought_nothing(order, whole):
+                return
             note_changes(connection, ORDERED[order.kind], now_text(), mine)
             if order.kind == "derive":
                 _note(connection, DERIVED, [parent["asset"] for parent in order.asked["parents"]], order.capture_id)
@@ -206,6 +206,14 @@ class Orders:
     def _change(self, order: Order, **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+
+
+def _brought_nothing(order: Order, result: Mapping[str, Any]) -> bool:
+    """Whether nothing was there to be paid, or the licence was there already: anybody may ask for that, and its owner
+    is told nothing new."""
+    if order.kind == "licence":
+        return "licence" not in (order.result or {})  # what a transaction of its own brought
+    return order.kind == "claim" and result.get("amount") == "0"
 
 
 def _note(connection: Connection, name: str, works: Sequence[str], but: str) -> None:

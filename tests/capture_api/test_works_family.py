@@ -141,6 +141,7 @@ def test_anyone_with_a_key_reads_the_quote_of_a_published_work_and_buys(service:
     assert bytes.fromhex(quote["transaction"]["data"][2:])[at : at + 20].hex() == STRANGER[2:]
     assert (quote["transaction"]["value"], quote["approve"]) == ("70", None)
     assert quote["transaction"]["data"].startswith("0x" + RIGHTS.selector("function", "license").hex())
+    before = newest(service, people[0])
     orders = [ask(service, "POST", path, {"holder": STRANGER}, key) for key in (people[2], people[1])]
     assert [order.status for order in orders] == [200, 200]
     assert orders[0].json["result"]["licence"] == orders[1].json["result"]["licence"], "one licence, paid once"
@@ -150,6 +151,8 @@ def test_anyone_with_a_key_reads_the_quote_of_a_published_work_and_buys(service:
     assert len(ask(service, "GET", path, key=people[0]).json["bought"]) == 2, "its owner sees all"
     revenue = ask(service, "GET", f"/v1/captures/{work}/revenue", key=people[0]).json["currencies"][0]
     assert revenue["received"] == "70"
+    ask(service, "POST", f"/v1/captures/{work}/claims", key=people[0])
+    assert told(service, work, before, 2, people[0]) == ["licence", "claim"], "one licence, told once"
     closed = registered(service, 7221, people[0])
     made(service, closed, {"preset": "all-rights-reserved"}, people[0])
     quote = ask(service, "GET", f"/v1/captures/{closed}/licences", key=people[2]).json["quote"]
