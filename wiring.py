@@ -19,6 +19,7 @@ from store.amendments import Amendments
 from store.bands import PostgresBands
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
+from store.chain_events import ChainEvents
 from store.changes import Changes
 from store.database import Database
 from store.deliveries import Deliveries
@@ -33,6 +34,7 @@ from store.log import LogRecords
 from store.orders import Orders
 from store.published import PublishedBands, PublishedFeatures, PublishedManifests, PublishedRows
 from store.quotas import Quotas
+from store.shares import WorkShares
 from store.statements import RightsStatements
 from store.subscriptions import Subscriptions
 from store.trust import TrustVerdicts
@@ -108,6 +110,14 @@ class Services:
     @cached_property
     def lineage(self) -> Lineage:
         return Lineage(self.database)
+
+    @cached_property
+    def work_shares(self) -> WorkShares:
+        return WorkShares(self.database)
+
+    @cached_property
+    def chain_events(self) -> ChainEvents:
+        return ChainEvents(self.database)
 
     @cached_property
     def quotas(self) -> Quotas:
@@ -439,6 +449,8 @@ class Services:
             "known",
             "amendments",
             "lineage",
+            "work_shares",
+            "chain_events",
             "quotas",
             "slots",
             "orders",

@@ -8,6 +8,7 @@ from capture_api import amending as amending  # its routes are the captures'
 from capture_api import family as family  # its routes are the captures'
 from capture_api import files as files  # its routes are the captures'
 from capture_api import metrics, problems, quotas
+from capture_api import revenue as revenue  # its routes are the captures'
 from capture_api import reviews as reviews  # its routes are the captures'
 from capture_api import statements as statements  # its routes are the captures'
 from capture_api import works as works  # its routes are the captures'

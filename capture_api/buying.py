@@ -14,17 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from capture_api.body import CAPTURE_ID
 from capture_api.captures import blob_answer, open_or_refuse
 from capture_api.json_body import read_json
-from capture_api.market import made, quote, works
+from capture_api.market import ADDRESS, made, purchase, quote, works
 from capture_api.orders import no_order, order_json, order_licence, order_of
 from capture_api.problems import problem
 from capture_api.public import published
 from capture_api.render import json_answer
 from capture_api.services import services
 from capture_api.strangers import limited
-from capture_api.works import ADDRESS, MAX_BODY_BYTES
+from capture_api.works import MAX_BODY_BYTES
 from ledger.asking import WorkState
 from ledger.holder import Held, message, recovered
-from ledger.rights import RIGHTS, USES
+from ledger.rights import USES
 from pipeline.record import Capture
 
 buying = Blueprint("buying", __name__)
@@ -32,7 +32,6 @@ buying = Blueprint("buying", __name__)
 ANYONE = "0x" + "00" * 19 + "01"  # nobody has this account's key
 CLOCKS_S = 300  # how far the holder's clock may be from ours
 MOST_LISTED = 100
-HOLDER_AT = 80  # in the transaction's data: 4 bytes of the function, 32 each of work and terms, 12 of padding
 _HEADER = re.compile(r'holder="(0x[0-9a-fA-F]{40})"; ?time=(\d{1,12}); ?signature="0x([0-9a-fA-F]{130})"')
 
 
@@ -161,18 +160,12 @@ def _payment_required(capture: Capture, offer: dict[str, Any], use: str, held: H
     """All that a program needs to buy a licence and to ask again."""
     if not _sells(offer, use):
         return problem("not-allowed", f"Its owner offers no licence for {use}. See {_page(capture)} for whom to ask.")
-    asset, price = int(offer["asset"], 16), offer["price"]
     holder = held.holder if held else request.args.get("holder", "")
-    taker = holder if re.fullmatch(ADDRESS, holder) else "0x" + "00" * 20
-    text = message(works().chain_id, works().contract, asset, use, Held("HOLDER", 0))
-    value = "0" if price["currency"] else price["amount"]
-    data = RIGHTS.call("license", asset, bytes.fromhex(offer["terms_id"]), taker)
+    text = message(works().chain_id, works().contract, int(offer["asset"], 16), use, Held("HOLDER", 0))
     return problem(
         "payment-required",
         f"Buy a licence for {use}: send the transaction, with your address in it, and ask again with Capture-Licence.",
-        use=use, **offer,
-        transaction={"to": works().contract, "value": value, "data": data, "holder_at_byte": HOLDER_AT},
-        approve=price if price["currency"] else None,
+        use=use, **offer, **purchase(offer, holder),
         sign={"scheme": "EIP-191", "text": text.replace("time: 0", "time: SECONDS"),
               "header": 'Capture-Licence: holder="0x…"; time=SECONDS; signature="0x…"'},
         play_money=url_for("buying.buy", capture_id=capture.id, _external=True) if offer["chain"]["local"] else None,

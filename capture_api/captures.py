@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from capture_api import resumable
 from capture_api.auth import caller, may_see, needs
 from capture_api.body import idempotency_key, open_incoming, take_upload
-from capture_api.problems import gone, problem
+from capture_api.problems import Problem, gone, problem
 from capture_api.quotas import admit, uploading
 from capture_api.registration import answer_registered, register_upload
 from capture_api.render import capture_json, fact_json, json_answer
@@ -108,6 +108,20 @@ def own(capture_id: str, owner_only: bool = False) -> Capture:
     if not may_see(capture.owner, owner_only):
         raise unknown(capture_id)  # the same answer: whether another's capture exists is not told
     return capture
+
+
+def own_or_published(capture_id: str) -> Capture:
+    """The capture, when it is published or the caller may see it; raises Problem as `own` does."""
+    try:
+        return own(capture_id)
+    except Problem:
+        try:
+            found = services().captures.get(capture_id)
+        except LookupError:
+            found = None
+        if found is None or not found.request.published:
+            raise
+        return found
 
 
 def _erased(erased: Erased, owner_only: bool) -> Exception:

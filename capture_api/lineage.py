@@ -5,9 +5,11 @@ from typing import Any
 
 from flask import url_for
 
+from capture_api.ancestry import Ancestry
+from capture_api.market import offer_of_work
 from capture_api.match_json import match_json, match_links
 from capture_api.services import services
-from pipeline.kin import parents_of, title_of, undeclared
+from pipeline.kin import title_of, undeclared
 from pipeline.record import Capture, Match, encode
 from rights.terms import licence_title, licence_url
 
@@ -17,7 +19,7 @@ HELD = "undeclared_parents"
 def parents_json(capture: Capture) -> dict[str, Any]:
     """How it was made and from what, as its uploader said; which photos of others nobody named; and whether that is
     what the work on it waits for."""
-    asked, found = capture.request, undeclared(capture, cache(services().captures.get))
+    asked, found = capture.request, unnamed(capture)
     waits = services().settings.undeclared_parents == "hold" and not {"manifest", "rejection"} & set(capture.facts)
     return {
         "digital_source_type": asked.digital_source_type,
@@ -31,14 +33,27 @@ def parents_json(capture: Capture) -> dict[str, Any]:
 
 def open_parents_json(capture: Capture) -> dict[str, Any]:
     """What of this a stranger may read: of parents and of what nobody named, those that are published."""
-    lookup = cache(services().captures.get)
-    named = [parent for parent in parents_of(capture, lookup) if parent.request.published]
-    found = [_undeclared_json(match) for match in undeclared(capture, lookup)]
+    lookup, ancestry = cache(services().captures.get), Ancestry.of(capture)
+    named = [parent for parent in ancestry.parents(capture, lookup) if parent.request.published]
+    found = [_undeclared_json(match) for match in unnamed(capture, ancestry)]
     return {
         "digital_source_type": capture.request.digital_source_type,
-        "parents": [{"id": parent.id, "title": title_of(parent), "links": public_links(parent)} for parent in named],
+        "parents": [
+            {"id": parent.id, "title": title_of(parent), "links": public_links(parent)} | ancestry.standing(parent)
+            for parent in named
+        ],
+        "ancestors": ancestry.others(named, lambda other: other.request.published, lookup),
         "undeclared_parents": [one for one in found if "public" in one["links"]],
     }
+
+
+def unnamed(capture: Capture, ancestry: Ancestry | None = None) -> list[Match]:
+    """The photos of others that the verdict finds in it, and that neither its upload nor the chain names."""
+    found = undeclared(capture, cache(services().captures.get))
+    if not found:
+        return found
+    line = ancestry or Ancestry.of(capture)
+    return [match for match in found if not line.names(match.id)]
 
 
 def public_links(capture: Capture) -> dict[str, str]:
@@ -50,7 +65,8 @@ def public_links(capture: Capture) -> dict[str, str]:
 
 
 def _undeclared_json(match: Match, capture_id: str | None = None) -> dict[str, Any]:
-    """The match as the verdict shows it, and the terms of the photo where it is published."""
+    """The match as the verdict shows it, and the terms of the photo where it is published: those that its owner
+    stated, and what the chain offers where it is a work."""
     return match_json(match, match_links(match.id, capture_id)) | {"terms": _terms(match.id)}
 
 
@@ -62,4 +78,5 @@ def _terms(capture_id: str) -> dict[str, Any] | None:
     if not other.request.published:
         return None
     rights = other.rights
-    return {**encode(rights), "licence_title": licence_title(rights), "licence_url": licence_url(rights)}
+    stated = {**encode(rights), "licence_title": licence_title(rights), "licence_url": licence_url(rights)}
+    return stated | {"offer": offer_of_work(other)}

@@ -1,18 +1,23 @@
 """Photos as works: how they stand on the chain now, and what the contract offers for them."""
 
 import logging
+import re
 from typing import Any
 
 from capture_api.auth import caller
 from capture_api.problems import Problem, problem
 from capture_api.services import services
 from ledger.asking import Works, WorkState
-from ledger.rights import terms_id
+from ledger.rights import RIGHTS, terms_id
 from pipeline.errors import Conflict, Unavailable
 from pipeline.parents import asset_id
 from pipeline.record import Capture
 from pipeline.works import COIN, Terms
 from rights.offers import offer_json
+
+ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+HOLDER_AT = 80  # in the transaction's data: 4 bytes of the function, 32 each of work and terms, 12 of padding
+NOBODY = "0x" + "00" * 20  # in the holder's place, until the buyer is known
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +49,21 @@ def offered(capture: Capture) -> dict[str, Any] | None:
         return None
 
 
+def offer_of_work(capture: Capture) -> dict[str, Any] | None:
+    """Which terms a work is offered under; None for what is no work.
+
+    What was carried to the chain last is what it has: only after the work went to an account that we cannot act for is
+    the chain itself asked.
+    """
+    done = [order for order in services().orders.of(capture.id) if order.state == "done"]
+    if any(order.kind == "move" for order in done):
+        offer = offered(capture)
+        terms = offer["terms"] if offer else None
+    else:
+        terms = next((order.asked["terms"] for order in reversed(done) if order.kind in ("asset", "terms")), None)
+    return {name: terms[name] for name in ("preset", "share", "fee", "currency", "ai_training")} if terms else None
+
+
 def token(asset: int) -> str:
     """The work's name among all chains' tokens."""
     return f"eip155:{works().chain_id}/erc721:{works().contract}/{asset}"  # CAIP-19
@@ -69,6 +89,21 @@ def quote(asset: int, work: WorkState) -> dict[str, Any]:
     }
 
 
+def purchase(offer: dict[str, Any], holder: str = "") -> dict[str, Any]:
+    """What buys a licence under a quote: the transaction, null when the terms give nothing that one could be for, and
+    what the contract must first be allowed to take where the price is in a token."""
+    terms, price = offer["terms"], offer["price"]
+    if not (terms["commercial"] or terms["derivatives"] or terms["ai_training"] != "denied"):
+        return {"transaction": None, "approve": None}
+    taker = holder if re.fullmatch(ADDRESS, holder) else NOBODY
+    data = RIGHTS.call("license", int(offer["asset"], 16), bytes.fromhex(offer["terms_id"]), taker)
+    value = "0" if price["currency"] else price["amount"]
+    return {
+        "transaction": {"to": works().contract, "value": value, "data": data, "holder_at_byte": HOLDER_AT},
+        "approve": price if price["currency"] else None,
+    }
+
+
 def terms_now(work: WorkState) -> Terms:
     """The terms that it is offered under. Raises Unavailable for a node that says something else than their id."""
     terms = works().terms(work.terms_id)
@@ -82,6 +117,15 @@ def asset_of(capture: Capture) -> int:
     if "inclusion" not in capture.facts:
         raise problem("not-there-yet", f"{capture.id} has no place in the log yet. Ask again soon.")
     return asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
+
+
+def shares_of(capture: Capture, work: WorkState) -> list[int]:
+    """The list of the work's ancestors' shares, as the contract takes it; empty for a work made from no other."""
+    if not any(work.shares_digest):
+        return []
+    if found := [share.word for share in services().work_shares.of(capture.id)]:
+        return found
+    raise problem("not-there-yet", "What it was made from was said elsewhere, and its list of shares is not here.")
 
 
 def known(capture_id: str) -> Capture:

@@ -15,16 +15,21 @@ _COUNT = {"type": "integer", "minimum": 0}
 
 def _schema_of_terms() -> dict[str, Any]:
     names = ("creator", "credit", "copyright_notice", "licence", "ai_training", "licence_title", "licence_url")
-    fields = dict.fromkeys(names, _MAYBE)
-    return {"anyOf": [{"type": "object", "required": [*names], "properties": fields}, {"type": "null"}]}
+    offer = {
+        "type": ["object", "null"], "description": "of a work: what the chain offers it under",
+        "properties": {"preset": _MAYBE, "share": _COUNT | {"description": "parts per million"}, "fee": _TEXT,
+                       "currency": _MAYBE, "ai_training": _TEXT},
+    }  # fmt: skip
+    fields = {**dict.fromkeys(names, _MAYBE), "offer": offer}
+    return {"anyOf": [{"type": "object", "required": [*fields], "properties": fields}, {"type": "null"}]}
 
 
 PARENT_PROBLEMS = ("invalid-parent", "parent-not-logged")
 _TERMS = _schema_of_terms()
 _UNDECLARED = {
     "type": "array",
-    "description": "registered photos of others that are seen in it, and not among its parents or theirs: the match "
-    "as in the verdict, and the photo's terms where it is published",
+    "description": "registered photos of others that are seen in it, and neither among its parents or theirs nor "
+    "named on the chain: the match as in the verdict, and the photo's terms where it is published",
     "items": {"allOf": [ref("Match"), {"type": "object", "required": ["terms"], "properties": {"terms": _TERMS}}]},
 }
 PARENT_FIELDS: dict[str, Any] = {
@@ -56,15 +61,32 @@ _MEMBER = {
     "asset": _MAYBE | {"description": "the work's token on the chain, 0x and 64 hex digits; null before it is logged"},
     "links": {"type": "object", "additionalProperties": _TEXT},
 }  # fmt: skip
-_PARENT = {"type": "object", "required": [*_MEMBER, "licence"], "properties": _MEMBER | {"licence": _MAYBE}}
-_DERIVATIVE = {"type": "object", "required": [*_MEMBER], "properties": _MEMBER}
+_PPM = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+_STANDING: dict[str, Any] = {
+    "share_ppm": {"anyOf": [_PPM, {"type": "null"}], "description": "what the parent gets of all that the work made "
+                  "from it earns, rounded down; null while the chain says nothing"},
+    "on_chain": {"type": "boolean", "description": "the work said on the chain that it was made from it"},
+}  # fmt: skip
+_PARENT = {
+    "type": "object", "required": [*_MEMBER, "licence", *_STANDING],
+    "properties": _MEMBER | {"licence": _MAYBE} | _STANDING,
+}  # fmt: skip
+_DERIVATIVE = {"type": "object", "required": [*_MEMBER, *_STANDING], "properties": _MEMBER | _STANDING}
+_ANCESTOR = {
+    "type": "object", "required": ["id", "asset", "share_ppm"],
+    "properties": {"id": _MAYBE | {"description": "null for what is not here, or not for you to see"}, "asset": _TEXT,
+                   "share_ppm": _PPM},
+}  # fmt: skip
 _FAMILY = {
     "id": _TEXT,
-    "parents": {"type": "array", "items": _PARENT, "description": "declared, and published or yours"},
-    "unpublished_parents": _COUNT | {"description": "declared, and not for you to see"},
+    "parents": {"type": "array", "items": _PARENT,
+                "description": "named by the upload or on the chain, and published or yours"},
+    "unpublished_parents": _COUNT | {"description": "named, and not for you to see"},
+    "ancestors": {"type": "array", "items": _ANCESTOR,
+                  "description": "all others that have a share on the chain: parents' parents, and what is not listed"},
     "erased_parents": _COUNT,
     "derivatives": {"type": "array", "items": _DERIVATIVE,
-                    "description": "declared this one as their parent, oldest first: published, or yours"},
+                    "description": "named this one as their parent, in that order: published, or yours"},
     "more": {"type": "boolean"},
     "cursor": {"type": "string", "description": "for `after`"},
     "undeclared_parents": _UNDECLARED,

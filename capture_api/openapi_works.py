@@ -19,6 +19,7 @@ _DIGITS = {"type": "string", "pattern": "^\\d+$"}
 _CAPTURE = {"type": "string", "pattern": CAPTURE_ID, "maxLength": 64}
 _ADDRESS = {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}
 _HEX = {"type": "string", "pattern": "^0x[0-9a-f]+$"}
+_HOLDER = query("holder", "Your account, to have it in the transaction", _ADDRESS)
 _USE = query("use", "What the photo is for", {"enum": list(USES), "default": "ai-training"})
 
 
@@ -35,13 +36,17 @@ WORK_CALLS = (
          _ORDER, (*_ASKED, "invalid-terms"), (_ID, _PREFER), _body("Offer")),
     Call("post", "/v1/captures/{id}/derivation", "Say what a work was made from: once, before it earns.",
          _ORDER, _ASKED, (_ID, _PREFER), _body("Derivation")),
-    Call("get", "/v1/captures/{id}/licences", "What a licence costs, and those that were bought here.",
-         {200: (JSON, ref("Licences"))}, (*_KEYED, "not-there-yet"), (_ID,)),
-    Call("post", "/v1/captures/{id}/licences", "Buy a licence with the embedded chain's play money.", _ORDER,
-         _ASKED, (_ID, _PREFER), _body("Purchase")),
-    Call("get", "/v1/captures/{id}/revenue", "What a work earned, and what waits for whom.",
-         {200: (JSON, ref("Revenue"))}, (*_KEYED, "not-there-yet"), (_ID,)),
-    Call("post", "/v1/captures/{id}/claims", "Pay what a work earned for a work to that one's owner.", _ORDER,
+    Call("get", "/v1/captures/{id}/licences", "What a licence for a work, yours or published, costs, the transaction "
+         "that buys it, and those that were bought: all for the owner, for others their own.",
+         {200: (JSON, ref("Licences"))}, (*_KEYED, "not-there-yet"), (_ID, _HOLDER)),
+    Call("post", "/v1/captures/{id}/licences", "Buy a licence for a work, yours or published, with the embedded "
+         "chain's play money.", _ORDER, _ASKED, (_ID, _PREFER), _body("Purchase")),
+    Call("get", "/v1/captures/{id}/revenue", "What a work earned, what waits for whom, and what waits for it in works "
+         "that were made from it: the newest of those first, a page at a time.",
+         {200: (JSON, ref("Revenue"))}, (*_KEYED, "not-there-yet", "malformed-request"),
+         (_ID, query("after", "the cursor of the page before", _TEXT))),
+    Call("post", "/v1/captures/{id}/claims", "Pay what a work earned for a work to that one's owner. Any work that is "
+         "yours or published, or that yours is an ancestor of (`beneficiary`).", _ORDER,
          _ASKED, (_ID, _PREFER), _body("Claim")),
     Call("post", "/v1/captures/{id}/moves", "Move a work to an account of your own, or to your wallet.", _ORDER,
          (*_ASKED, "no-wallet"), (_ID, _PREFER), _body("Move")),
@@ -55,7 +60,7 @@ WORK_CALLS = (
          "buying one takes: docs/licences.md.", {200: ("image/*", BYTES)},
          ("payment-required", "signature-refused", "not-allowed", "not-found", "erased", "no-work", "not-there-yet",
           "malformed-request", "location-withheld", "too-many-requests", "unavailable"),
-         (_ID, _USE, query("holder", "Your account, to have it in the transaction", _ADDRESS),
+         (_ID, _USE, _HOLDER,
           header("Capture-Licence", 'holder="0x…"; time=SECONDS; signature="0x…" (EIP-191)')), key=False),
     Call("post", "/a/{id}/licences", "Have a licence bought with the embedded chain's play money.", _ORDER,
          (*_ASKED, "too-many-requests"), (_ID, _PREFER), _body("Purchase"), key=False),
@@ -86,11 +91,32 @@ _CHAIN = {
     "type": "object", "required": ["id", "contract", "local"],
     "properties": {"id": {"type": "integer"}, "contract": _ADDRESS, "local": {"type": "boolean"}},
 }  # fmt: skip
+_CURRENCY = {"anyOf": [_ADDRESS, {"type": "null"}]}
 _PRICE = {
-    "type": "object", "required": ["amount", "currency"],
-    "properties": {"amount": _DIGITS, "currency": {"anyOf": [_ADDRESS, {"type": "null"}]}},
+    "type": "object", "required": ["amount", "currency"], "properties": {"amount": _DIGITS, "currency": _CURRENCY},
 }  # fmt: skip
 _QUOTE = {"asset": _HEX, "terms_id": _TEXT, "terms": {"type": "object"}, "chain": _CHAIN, "price": _PRICE}
+_PURCHASE = {
+    "transaction": {
+        "type": ["object", "null"], "required": ["to", "value", "data", "holder_at_byte"],
+        "description": "to be sent by the buyer, whose address goes into `data` at that byte (20 bytes); null when the "
+        "terms give nothing that a licence could be for",
+        "properties": {"to": _ADDRESS, "value": _DIGITS, "data": _HEX, "holder_at_byte": {"type": "integer"}},
+    },
+    "approve": {"anyOf": [_PRICE, {"type": "null"}], "description": "of a price in a token: what the contract must "
+                "first be allowed to take"},
+}  # fmt: skip
+_FROM_DERIVATIVE = {
+    "type": "object", "required": ["id", "asset", "title", "share_ppm", "currencies"],
+    "properties": {
+        "id": _TEXT | {"description": "of the capture to claim from, with your own as `beneficiary`"}, "asset": _HEX,
+        "title": {"type": ["string", "null"], "description": "null while it is neither published nor yours"},
+        "share_ppm": {"type": "integer", "minimum": 0, "description": "of all that it earns, rounded down"},
+        "currencies": {"type": "array", "items": {
+            "type": "object", "required": ["currency", "claimable"],
+            "properties": {"currency": _CURRENCY, "claimable": _DIGITS}}},
+    },
+}  # fmt: skip
 
 
 def _strict(required: list[str], **properties: Any) -> dict[str, Any]:
@@ -111,7 +137,9 @@ WORK_SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["id", "kind", "state", "created_at", "transactions", "result", "problem", "links"],
         "properties": {
-            "id": _TEXT, "kind": {"enum": list(get_args(Kind))},
+            "id": {"type": ["string", "null"], "description": "null in lists, for what happened on the chain "
+                   "without an order of this service"},
+            "kind": {"enum": list(get_args(Kind))},
             "state": {"enum": ["open", "done", "refused"]}, "created_at": {"type": "string", "format": "date-time"},
             "transactions": {"type": "array", "items": _HEX}, "result": {"type": ["object", "null"]},
             "problem": {"type": ["string", "null"], "description": "why it waits, or was refused"},
@@ -129,13 +157,20 @@ WORK_SCHEMAS: dict[str, Any] = {
     },
     "Licences": {
         "type": "object", "required": ["quote", "bought"],
-        "properties": {"quote": {"type": "object", "required": list(_QUOTE), "properties": _QUOTE},
+        "properties": {"quote": {"type": "object", "required": [*_QUOTE, *_PURCHASE],
+                                 "properties": _QUOTE | _PURCHASE},
                        "bought": {"type": "array", "items": ref("Order")}},
     },
     "Revenue": {
-        "type": "object", "required": ["asset", "currencies", "payments", "claims"],
+        "type": "object",
+        "required": ["asset", "currencies", "payments", "claims", "from_derivatives", "more", "cursor"],
         "properties": {"asset": _HEX, "currencies": {"type": "array", "items": {"type": "object"}},
                        "payments": {"type": ["array", "null"], "items": {"type": "object"}},
-                       "claims": {"type": "array", "items": ref("Order")}},
+                       "claims": {"type": "array", "items": ref("Order")},
+                       "from_derivatives": {"type": "array", "items": _FROM_DERIVATIVE,
+                                            "description": "works of this service that have it among their ancestors, "
+                                            "at any depth, newest first"},
+                       "more": {"type": "boolean"},
+                       "cursor": {"type": ["string", "null"], "description": "for `after`"}},
     },
 }  # fmt: skip

@@ -16,6 +16,7 @@ from pipeline.errors import Conflict, Unavailable
 from pipeline.record import Capture
 from pipeline.works import Terms
 from rights.offers import from_json, offer_json
+from store.chain_events import Seen
 from store.orders import Kind, Order
 
 STEP_S = 0.05
@@ -33,16 +34,18 @@ def order_work(capture: Capture, terms: Terms) -> Response:
 
 
 def order_licence(capture: Capture, holder: str, owner: str = "") -> Response:
-    """Buy a licence with the embedded chain's play money; again is the same order while that licence lasts."""
+    """Buy a licence with the embedded chain's play money; again by the same buyer is the same order while that licence
+    lasts. Of two buyers for one holder the contract takes the first, and both are shown that licence."""
     _, work = made(capture)
     if not services().engines.chain_is_local:
         raise problem("not-allowed", "Here licences are bought by a transaction of your own: GET .../licences has it.")
     asked = {"holder": holder, "terms": offer_json(terms_now(work))}
-    same = f"{holder.lower()} {work.terms_id.hex()}"
-    order = _added(capture, "licence", asked, same, owner)
+    buyer = owner or caller().owner
+    same = f"{holder.lower()} {work.terms_id.hex()} {buyer}"
+    order = _added(capture, "licence", asked, same, buyer)
     if order.state == "done" and not _lasts(order):
         services().orders.free(order)
-        order = _added(capture, "licence", asked, same, owner)
+        order = _added(capture, "licence", asked, same, buyer)
     return _answered(order)
 
 
@@ -93,6 +96,14 @@ def order_json(order: Order) -> dict[str, Any]:
         "id": order.id, "kind": order.kind, "state": order.state, "created_at": order.created_at,
         "transactions": list(order.transactions), "result": order.result, "problem": order.problem,
         "links": {"self": url_for(f"{door}.show_order", capture_id=order.capture_id, order_id=order.id)},
+    }  # fmt: skip
+
+
+def seen_json(seen: Seen) -> dict[str, Any]:
+    """What happened on the chain without an order, in the form of one that is done: without an id."""
+    return {
+        "id": None, "kind": seen.kind, "state": "done", "created_at": seen.seen_at,
+        "transactions": [seen.transaction], "result": seen.told, "problem": None, "links": {},
     }  # fmt: skip
 
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from capture_api.auth import caller, needs
 from capture_api.json_body import read_json
-from capture_api.market import works
+from capture_api.market import ADDRESS, works
 from capture_api.problems import Problem, problem
 from capture_api.render import json_answer
 from capture_api.services import services
-from capture_api.works import ADDRESS, MAX_BODY_BYTES
+from capture_api.works import MAX_BODY_BYTES
 from ledger.accounts import checksummed
 from ledger.signin import check, is_signed, message, parse
 from pipeline.errors import Rejected

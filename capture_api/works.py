@@ -3,32 +3,29 @@
 What takes a transaction is an order: committed at once, carried out by the ledger worker, asked for until it is done.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
-from capture_api.auth import caller, needs
+from capture_api.auth import caller, may_see, needs
 from capture_api.body import CAPTURE_ID
-from capture_api.captures import captures, own
+from capture_api.captures import captures, own, own_or_published
 from capture_api.json_body import read_json
-from capture_api.market import asset_of, known, made, quote, terms_now, token, works
-from capture_api.orders import order_json, order_licence, order_work, ordered
+from capture_api.market import ADDRESS, asset_of, known, made, purchase, quote, token, works
+from capture_api.orders import order_json, order_licence, order_work, ordered, seen_json
 from capture_api.problems import problem
 from capture_api.render import json_answer
 from capture_api.services import services
 from ledger.asking import WorkState
 from ledger.rights import USES
 from pipeline.errors import Conflict, Rejected
-from pipeline.record import Capture, encode
-from pipeline.works import COIN, Terms
+from pipeline.record import Capture
+from pipeline.works import Terms
 from rights.offers import offer_json, offer_of, parse_offer
 
 MAX_BODY_BYTES = 16 * 1024
 MOST_PARENTS = 16
-ADDRESS = r"^0x[0-9a-fA-F]{40}$"
-MOST_PAYMENTS = 200
 
 
 class Offer(BaseModel):
@@ -62,15 +59,6 @@ class Purchase(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     holder: str = Field(pattern=ADDRESS)
-
-
-class Claim(BaseModel):
-    """For which work (a capture's id; this one when left out), and in which currency."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    beneficiary: str | None = Field(default=None, pattern=CAPTURE_ID, max_length=64)
-    currency: str | None = Field(default=None, pattern=ADDRESS)
 
 
 class Move(BaseModel):
@@ -134,48 +122,23 @@ def derive(capture_id: str) -> Response:
 @captures.get("/<capture_id>/licences")
 @needs("capture", "review")
 def licences(capture_id: str) -> Response:
-    """What a licence costs now, and those that were bought through this service."""
-    capture = own(capture_id)
+    """What a licence costs, what buys it, and those that were bought: all for the owner, for others their own."""
+    capture = own_or_published(capture_id)
     asset, work = made(capture)
-    bought = [order_json(order) for order in services().orders.of(capture.id, "licence")]
-    return json_answer({"quote": quote(asset, work), "bought": bought})
+    offer, sees_all = quote(asset, work), may_see(capture.owner, owner_only=False)
+    orders = services().orders.of(capture.id, "licence")
+    bought = [order_json(order) for order in orders if sees_all or order.owner == caller().owner]
+    if sees_all:
+        bought += map(seen_json, services().chain_events.of(capture.id, "licence"))
+    return json_answer({"quote": offer | purchase(offer, request.args.get("holder", "")), "bought": bought})
 
 
 @captures.post("/<capture_id>/licences")
 @needs("capture", "review")
 def buy(capture_id: str) -> Response:
     """Have the service's own account buy a licence: on the embedded chain, whose coin is play money."""
-    capture = own(capture_id)
+    capture = own_or_published(capture_id)
     return order_licence(capture, read_json(Purchase, MAX_BODY_BYTES).holder)
-
-
-@captures.get("/<capture_id>/revenue")
-@needs("capture")
-def revenue(capture_id: str) -> Response:
-    """All that the work earned, and what of it waits for it and for each of its ancestors."""
-    capture = own(capture_id, owner_only=True)
-    asset, work = made(capture)
-    shares = shares_of(capture, work)
-    currencies = {order.asked["currency"] or COIN for order in services().orders.of(capture.id, "claim")}
-    currencies |= {COIN, terms_now(work).currency}
-    return json_answer({
-        "asset": f"{asset:#x}",
-        "currencies": [_revenue(asset, shares, currency) for currency in sorted(currencies)],
-        "payments": _payments(asset),
-        "claims": [order_json(order) for order in services().orders.of(capture.id, "claim")],
-    })  # fmt: skip
-
-
-@captures.post("/<capture_id>/claims")
-@needs("capture")
-def claim(capture_id: str) -> Response:
-    """Pay what the work earned for a work to whoever owns that one now. Anyone may ask for any work."""
-    capture = known(capture_id)
-    made(capture)
-    asked = read_json(Claim, MAX_BODY_BYTES)
-    beneficiary = asset_of(known(asked.beneficiary)) if asked.beneficiary else asset_of(capture)
-    wanted = {"beneficiary": f"{beneficiary:#x}", "currency": (asked.currency or COIN).lower()}
-    return ordered(capture, "claim", wanted)
 
 
 @captures.post("/<capture_id>/moves")
@@ -202,16 +165,6 @@ def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
     }
 
 
-def shares_of(capture: Capture, work: WorkState) -> list[int]:
-    """The list of the work's ancestors' shares; empty for a work made from no other."""
-    if not any(work.shares_digest):
-        return []
-    for order in services().orders.of(capture.id, "derive"):
-        if order.result and "shares" in order.result:
-            return [int(share) for share in order.result["shares"]]
-    raise problem("not-there-yet", "What it was made from was said elsewhere, and its list of shares is not here.")
-
-
 def _terms_read(parent: Capture, licence: int) -> bytes:
     """The terms that a parent's share is of, as they are when the order is given: its owner cannot raise it after."""
     if not licence:
@@ -220,28 +173,6 @@ def _terms_read(parent: Capture, licence: int) -> bytes:
         return works().licence(licence).terms_id
     except Conflict:
         raise problem("invalid-parent", f"There is no licence {licence:#x} of {parent.id}.", parent=parent.id) from None
-
-
-def _revenue(asset: int, shares: list[int], currency: str) -> dict[str, Any]:
-    ancestors = [share >> 80 << 80 for share in shares]
-    waiting = {f"{each:#x}": str(works().claimable(asset, each, shares, currency)) for each in (asset, *ancestors)}
-    return {
-        "currency": None if currency == COIN else currency,
-        "received": str(works().received(asset, currency)),
-        "claimable": waiting,
-    }
-
-
-def _payments(asset: int) -> list[dict[str, Any]] | None:
-    """The newest payments, for a plot; null when the chain's node gives no old events."""
-    found = works().payments(asset, MOST_PAYMENTS)
-    if found is None:
-        return None
-    return [
-        {"at": encode(datetime.fromtimestamp(each.at, UTC)), "amount": str(each.amount),
-         "currency": None if each.currency == COIN else each.currency}
-        for each in found
-    ]  # fmt: skip
 
 
 def _terms(capture: Capture, stated: dict[str, Any] | None) -> Terms:

@@ -2,9 +2,10 @@
 
 import json
 import time
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import click
@@ -14,11 +15,40 @@ from pipeline.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
     from cli.offer import Offer
-    from ledger.endpoints import Endpoints
 
-TIMEOUT_S, WAIT_S, STEP_S = 30, 120, 0.2
+TIMEOUT_S, WAIT_S = 30, 120
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # between two questions: about 30 while we wait, of 120 a minute
+PASSING = (402, 429, 503)  # what the service may answer until it sees the licence
 MAX_BYTES = 200 << 20
 USES = ("ai-training", "commercial", "derivatives")
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Whose licence it will be."""
+
+    file: Path
+    key: bytes
+    address: str
+
+    @classmethod
+    def read(cls, file: Path) -> "Buyer":
+        """From the file with the key, which is made when it is not there."""
+        from ledger.accounts import read_or_make_key
+        from ledger.signer import LocalSigner
+
+        key = read_or_make_key(file)
+        return cls(file, key, LocalSigner(key).address)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service answered. `retry_after_s`: when it wants to be asked again, 0 when it does not say."""
+
+    status: int
+    content: bytes
+    media_type: str
+    retry_after_s: int = 0
 
 
 @click.group()
@@ -43,110 +73,88 @@ def buy(
 ) -> None:
     """Get the photo at URL (its public page) for a use, and buy a licence when that takes one.
 
-    Again is safe: who holds a licence is not asked to pay, and the contract sells no second one while it lasts.
+    Again is safe: who holds a licence is not asked to pay, the contract sells no second one while it lasts, and what
+    an earlier run sent, which is kept beside the key, is waited for.
     """
     from cli.offer import read_offer
-    from ledger.accounts import read_or_make_key
-    from ledger.signer import LocalSigner
 
-    key = read_or_make_key(key_file.absolute())
-    holder = LocalSigner(key).address
-    copy = _copy_url(url, use)
-    status, content, kind = _get(copy, None)
-    if status == 402:
-        offer = read_offer(content)
-        status, content, kind = _get(copy, _header(offer, holder, key))
-        if status == 402:
-            _pay(offer, holder, key, rpc, at_most, currency)
-            status, content, kind = _until_held(copy, offer, holder, key)
-    if status != 200:
-        raise Rejected(_detail(content, status))
-    file = output or Path(f"{urlsplit(copy).path.split('/')[2]}.{kind.partition('/')[2]}")
-    file.write_bytes(content)
-    click.echo(f"{file}: {len(content)} bytes, for {use}, as {holder}")
+    buyer, copy = Buyer.read(key_file.absolute()), _copy_url(url, use)
+    answer = _get(copy, None)
+    if answer.status == 402:
+        offer = read_offer(answer.content)
+        answer = _get(copy, _header(offer, buyer))
+        if answer.status == 402:
+            _pay(offer, buyer, rpc, at_most, currency)
+            answer = _until_held(copy, offer, buyer)
+    if answer.status != 200:
+        raise Rejected(_detail(answer))
+    file = output or Path(f"{urlsplit(copy).path.split('/')[2]}.{answer.media_type.partition('/')[2]}")
+    file.write_bytes(answer.content)
+    click.echo(f"{file}: {len(answer.content)} bytes, for {use}, as {buyer.address}")
 
 
-def _pay(offer: "Offer", holder: str, key: bytes, rpc: str | None, at_most: int | None, currency: str | None) -> None:
-    price = offer.price
-    amount, unit = price.units, price.currency or "of the chain's coin (smallest unit)"
-    if at_most is None:
-        click.confirm(f"A licence for {offer.use} costs {amount} {unit}. Buy it?", abort=True)
-    elif amount > at_most:
-        raise Rejected(f"the licence costs {amount} {unit}, more than --at-most {at_most}: nothing was paid")
-    if offer.play_money and rpc is None:
-        click.echo("The chain is the service's own and its coin is play money: the service's account buys.")
-        body = json.dumps({"holder": holder}).encode()
-        status, content, _ = _ask(offer.play_money, body, {"Content-Type": "application/json"})
-        if status not in (200, 202):
-            raise Rejected(_detail(content, status))
+def _pay(offer: "Offer", buyer: "Buyer", rpc: str | None, at_most: int | None, currency: str | None) -> None:
+    """Buy it, by the service's account where the coin is play money, else by the buyer's own."""
+    from cli.purchase import Purchase, say
+
+    purchase = Purchase(offer, buyer.address, buyer.key, rpc, buyer.file) if rpc else None
+    if purchase and purchase.is_made():
+        say("the licence is on the chain already")
         return
-    if rpc is None:
-        raise Rejected("this takes a transaction of your own: name a node of the chain with --rpc URL")
+    _agree(offer, at_most)
+    if purchase is None:
+        _play(offer, buyer.address)
+        return
+    price = offer.price
     if (price.currency or "").lower() != (currency or "").lower():
         # "At most 1000" says nothing as long as whoever answers chooses of what.
         raise Rejected(f"the price is in the token {price.currency}: to pay in that, run this with --currency "
                        f"{price.currency}" if price.currency else
                        "the price is in the chain's coin: leave --currency out")  # fmt: skip
-    _buy(offer, holder, key, rpc)
+    purchase.make()
 
 
-def _buy(offer: "Offer", holder: str, key: bytes, rpc: str) -> None:
-    """The purchase by the buyer's own account; first, where the price is in a token, leave to take it."""
-    from ledger.asking import nodes
-    from ledger.erc20 import TOKEN
-    from ledger.rights import RIGHTS
-
-    chain, contract = nodes(rpc), offer.chain.contract
-    if chain.chain_id() != offer.chain.id:
-        raise Rejected(f"the node at --rpc is of chain {chain.chain_id()}, the work is on chain {offer.chain.id}")
-    amount, token = offer.price.units, offer.price.currency
-    if token:
-        asked = {"to": token, "data": TOKEN.call("allowance", holder, contract)}
-        allowed = TOKEN.answer("allowance", chain.ask("eth_call", asked, "latest").content())[0]
-        if allowed < amount:  # enough already when an earlier run was cut off between the two
-            _send(chain, {"to": token, "data": TOKEN.call("approve", contract, amount), "value": 0}, holder, key)
-    # Made here, not taken from the answer: whoever answers must not choose what this account does.
-    data = RIGHTS.call("license", offer.work, bytes.fromhex(offer.terms_id), holder)
-    _send(chain, {"to": contract, "data": data, "value": 0 if token else amount}, holder, key)
+def _agree(offer: "Offer", at_most: int | None) -> None:
+    amount, unit = offer.price.units, offer.price.currency or "of the chain's coin (smallest unit)"
+    if at_most is None:
+        click.confirm(f"A licence for {offer.use} costs {amount} {unit}. Buy it?", abort=True)
+    elif amount > at_most:
+        raise Rejected(f"the licence costs {amount} {unit}, more than --at-most {at_most}: nothing was paid")
 
 
-def _send(chain: "Endpoints", call: dict[str, Any], holder: str, key: bytes) -> None:
-    """One transaction; waits until a block has it."""
-    from ledger.signer import LocalSigner
-    from ledger.signing import sign
+def _play(offer: "Offer", holder: str) -> None:
+    from cli.purchase import say
 
-    gas = chain.ask("eth_estimateGas", call | {"from": holder, "value": hex(call["value"])}).number()
-    tip = chain.ask("eth_maxPriorityFeePerGas").number()
-    base = chain.ask("eth_getBlockByNumber", "latest", False).quantity("baseFeePerGas")
-    nonce = chain.ask("eth_getTransactionCount", holder, "pending").number()
-    fees = {"gas": gas * 5 // 4, "maxFeePerGas": 2 * base + tip, "maxPriorityFeePerGas": tip}
-    signed = sign({"chainId": chain.chain_id(), "nonce": nonce, **fees, **call}, call["to"], LocalSigner(key))
-    chain.ask("eth_sendRawTransaction", "0x" + signed.raw.hex())
-    click.echo(f"sent {signed.hash}")
-    end = time.monotonic() + WAIT_S
-    while chain.ask("eth_getTransactionReceipt", signed.hash).missing:
-        if time.monotonic() > end:
-            raise Unavailable(f"the chain, which has {signed.hash} in no block yet: run this again later")
-        time.sleep(STEP_S)
+    if not offer.play_money:
+        raise Rejected("this takes a transaction of your own: name a node of the chain with --rpc URL")
+    say("The chain is the service's own and its coin is play money: the service's account buys.")
+    answer = _ask(offer.play_money, json.dumps({"holder": holder}).encode(), {"Content-Type": "application/json"})
+    if answer.status not in (200, 202):
+        raise Rejected(_detail(answer))
 
 
-def _until_held(copy: str, offer: "Offer", holder: str, key: bytes) -> tuple[int, bytes, str]:
-    """The answer, once the service sees the licence."""
-    end = time.monotonic() + WAIT_S
-    while True:
-        answer = _get(copy, _header(offer, holder, key))
-        if answer[0] != 402 or time.monotonic() > end:
-            return answer
-        time.sleep(STEP_S)
+def _until_held(copy: str, offer: "Offer", buyer: "Buyer") -> "Answer":
+    """The file, once the service sees the licence. Raises Unavailable, saying what to do: it is paid for."""
+    from cli.purchase import say
+
+    say("bought: waiting until the service sees the licence")
+    end, pause_s = time.monotonic() + WAIT_S, FIRST_PAUSE_S
+    while (answer := _get(copy, _header(offer, buyer))).status != 200:
+        if answer.status not in PASSING or time.monotonic() > end:
+            raise Unavailable(f"the service, which does not give the file yet ({_detail(answer)}). The licence is "
+                              "bought: run the same command again later, it pays nothing twice")  # fmt: skip
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+    return answer
 
 
-def _header(offer: "Offer", holder: str, key: bytes) -> str:
+def _header(offer: "Offer", buyer: "Buyer") -> str:
     from ledger.holder import Held, message, signed
 
     now, chain = int(time.time()), offer.chain
     # Our own words, not the answer's: a text of somebody else's choice could open doors elsewhere.
-    text = message(chain.id, chain.contract, offer.work, offer.use, Held(holder, now))
-    return f'holder="{holder}"; time={now}; signature="0x{signed(text, key).hex()}"'
+    text = message(chain.id, chain.contract, offer.work, offer.use, Held(buyer.address, now))
+    return f'holder="{buyer.address}"; time={now}; signature="0x{signed(text, buyer.key).hex()}"'
 
 
 def _copy_url(url: str, use: str) -> str:
@@ -157,27 +165,40 @@ def _copy_url(url: str, use: str) -> str:
     return urlunsplit(parts._replace(path=path if path.endswith("/copy") else f"{path}/copy", query=f"use={use}"))
 
 
-def _get(url: str, header: str | None) -> tuple[int, bytes, str]:
+def _get(url: str, header: str | None) -> "Answer":
     return _ask(url, None, {"Capture-Licence": header} if header else {})
 
 
-def _ask(url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes, str]:
-    """Status, body and media type."""
+def _ask(url: str, body: bytes | None, headers: dict[str, str]) -> "Answer":
+    """The answer; a service that wants to be asked less often is given the time that it names."""
+    from cli.purchase import say
+
+    end = time.monotonic() + WAIT_S
+    while (answer := _asked(url, body, headers)).status == 429 and time.monotonic() < end:
+        pause_s = min(answer.retry_after_s or LONGEST_PAUSE_S, WAIT_S)
+        say(f"the service wants to be asked again in {pause_s:.0f} s")
+        time.sleep(pause_s)
+    return answer
+
+
+def _asked(url: str, body: bytes | None, headers: dict[str, str]) -> "Answer":
     import urllib.error
     import urllib.request
 
     asked = urllib.request.Request(url, body, headers)  # noqa: S310 - the user's own address, of http
     try:
         with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            return answer.status, answer.read(MAX_BYTES), answer.headers.get_content_type()
+            return Answer(answer.status, answer.read(MAX_BYTES), answer.headers.get_content_type())
     except urllib.error.HTTPError as error:
-        return error.code, error.read(MAX_BYTES), error.headers.get_content_type()
+        after = error.headers.get("Retry-After") or ""
+        seconds = int(after) if after.isascii() and after.isdigit() and len(after) < 6 else 0
+        return Answer(error.code, error.read(MAX_BYTES), error.headers.get_content_type(), seconds)
     except (OSError, HTTPException) as error:
         raise Unavailable(f"{urlsplit(url).netloc}: {error}") from None
 
 
-def _detail(content: bytes, status: int) -> str:
+def _detail(answer: "Answer") -> str:
     try:
-        return str(json.loads(content)["detail"])
+        return str(json.loads(answer.content)["detail"])
     except (ValueError, LookupError, TypeError):
-        return f"the service answered with status {status}"
+        return f"the service answered with status {answer.status}"

@@ -14,6 +14,8 @@ from pipeline.works import COIN, Terms
 
 TIMEOUT_S = 5
 MAX_BYTES = 1 << 20
+MOST_QUESTIONS = 12  # for a work's payments
+BLOCKS_AT_ONCE = 8_192  # a day of a chain with blocks of 12 s
 MOST_TERMS = 10_000  # kept in memory: 500 bytes each
 
 
@@ -139,20 +141,39 @@ class Works:
         return int(self.view("claimable", asset, beneficiary, currency, list(shares))[0])
 
     def payments(self, asset: int, most: int) -> list[Payment] | None:
-        """The newest payments that a work got, oldest first; None when the node gives no old events."""
-        wanted = [RIGHTS.topic("Paid"), "0x" + asset.to_bytes(32).hex()]
-        try:
-            rows = self._nodes.ask(
-                "eth_getLogs", {"address": self.contract, "fromBlock": "earliest", "topics": wanted}
-            ).rows()[-most:]
-            return [self._payment(row) for row in rows]
-        except Refused:
-            return None
+        """The newest payments that a work got, oldest first; None when the node gives no old events.
+
+        Of all blocks at once while that is little; else from the newest backwards, as far as a few questions lead.
+        """
+        found: list[Answer] = []
+        last, span = self._nodes.ask("eth_blockNumber").number(), None
+        for _ in range(MOST_QUESTIONS):
+            first = 0 if span is None else max(0, last - span + 1)
+            try:
+                found = self._paid(asset, first, last) + found
+            except (Refused, Unavailable):  # too many blocks for this node, or events for one answer
+                span = BLOCKS_AT_ONCE if span is None else span // 8
+                if not span:
+                    break
+                continue
+            if first == 0 or len(found) >= most:
+                break
+            last = first - 1
+        else:
+            return [self._payment(row) for row in found[-most:]] or None
+        return [self._payment(row) for row in found[-most:]]
+
+    def _paid(self, asset: int, first: int, last: int) -> list[Answer]:
+        topics = [RIGHTS.topic("Paid"), "0x" + asset.to_bytes(32).hex()]
+        wanted = {"address": self.contract, "fromBlock": hex(first), "toBlock": hex(last), "topics": topics}
+        return self._nodes.ask("eth_getLogs", wanted).rows()
 
     def _payment(self, row: Answer) -> Payment:
         values = RIGHTS.event("Paid", row.texts("topics"), row.data("data")) or {}
-        block = self._nodes.ask("eth_getBlockByNumber", hex(row.quantity("blockNumber")), False)
-        return Payment(block.quantity("timestamp"), str(values["currency"]), int(values["amount"]))
+        at = row.field("blockTimestamp")  # newer nodes say it with the event
+        if at is None:
+            at = self._nodes.ask("eth_getBlockByNumber", hex(row.quantity("blockNumber")), False).quantity("timestamp")
+        return Payment(at, str(values["currency"]), int(values["amount"]))
 
     def nonce(self, owner: str) -> int:
         """How many signatures of this owner were used: the next one's number."""

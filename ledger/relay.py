@@ -1,5 +1,6 @@
 """The account that carries others' wishes to the rights contract and pays the gas for them. Loads web3."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from ledger.asking import Works
 from ledger.chain import Chain
 from ledger.contract import LOG
 from ledger.rights import RIGHTS
-from ledger.rpc import Refused
+from ledger.rpc import Answer, Refused
 from ledger.signing import SignedTransaction
 from pipeline.errors import Conflict, Unavailable
 
@@ -20,6 +21,17 @@ MOST_GAS = 3_000_000
 class Event:
     """What the contract said in a transaction."""
 
+    name: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One of the contract's entries in a block. `place`: which of its entries in that transaction."""
+
+    transaction: str
+    place: int
+    block: int
     name: str
     values: dict[str, Any]
 
@@ -88,6 +100,19 @@ class Relay(Chain):
                     found.append(Event(name, values))
         return found
 
+    def said(self, first: int, last: int) -> list[Said]:
+        """All that the contract said in these blocks, in order. Raises Refused when the node gives less at a time."""
+        wanted = {"address": self.contract, "fromBlock": hex(first), "toBlock": hex(last)}
+        rows = self._ask("eth_getLogs", wanted).rows()
+        rows.sort(key=lambda row: (row.quantity("blockNumber"), row.quantity("logIndex")))
+        found, counts = [], Counter[str]()
+        for row in rows:
+            transaction = (row.text("transactionHash") or "").lower()
+            place, counts[transaction] = counts[transaction], counts[transaction] + 1
+            name, values = _read(row)
+            found.append(Said(transaction, place, row.quantity("blockNumber"), name, values))
+        return found
+
     def shares(self, asset: int) -> list[int]:
         """The list of a work's ancestors' shares, from its event. Raises Unavailable when the node has it no more."""
         wanted = [RIGHTS.topic("Derived"), "0x" + asset.to_bytes(32).hex()]
@@ -102,3 +127,15 @@ class Relay(Chain):
             if values:
                 return list(values["shares"])
         raise Unavailable(f"the node at {self.host} has no event of the work {asset:#x}")
+
+
+_OF_WORKS = ("Licensed", "Paid", "Claimed", "Derived", "Transfer", "Flagged", "Appealed", "Resolved")
+
+
+def _read(row: Answer) -> tuple[str, dict[str, Any]]:
+    """An entry's name and values; no name for what no work is concerned by."""
+    topics = row.texts("topics")
+    for name in _OF_WORKS:
+        if topics and topics[0].lower() == RIGHTS.topic(name):
+            return name, RIGHTS.event(name, [each.lower() for each in topics], row.data("data")) or {}
+    return "", {}

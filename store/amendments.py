@@ -41,7 +41,8 @@ class Amendments:
         mine = captures.c.id == capture_id
         with self._database.write() as connection:
             asked = connection.execute(sa.select(captures.c.request).where(mine)).scalar_one()
-            lock_parents(connection, change(decode(Request, json.loads(asked))).parents)  # before their child
+            wanted = change(decode(Request, json.loads(asked))).parents
+            lock_parents(connection, [parent.id for parent in wanted])  # before their child
             if is_erased(connection, capture_id):
                 return
             row = connection.execute(sa.select(captures).where(mine)).one()

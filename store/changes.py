@@ -29,7 +29,8 @@ ORDERED = {
 DERIVED = "derived"  # another's work says on the chain that it was made from this one
 REFUSED = "order-refused"  # an order at the rights contract cannot be carried out
 STATED = "rights"  # its owner stated something else about the rights
-WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED, REFUSED)  # what happened to a work, not to its photo
+PAYMENT = "payment"  # somebody paid a work on the chain, for something else than a licence
+WORKS = (*dict.fromkeys(ORDERED.values()), DERIVED, REFUSED, PAYMENT)  # what happened to a work, not to its photo
 _PLACING_LOCK = 0x706C6163  # "plac"
 
 

@@ -22,6 +22,7 @@ from store.lineage import unlink
 from store.schema import (
     blob_uses,
     captures,
+    chain_events,
     deliveries,
     erasures,
     facts,
@@ -33,10 +34,12 @@ from store.schema import (
     rights_statements,
     trust_verdicts,
     unstamped,
+    work_shares,
 )
 
 _GO_AT_ONCE = (
     facts, idempotency, published_manifests, unstamped, trust_verdicts, deliveries, orders, rights_statements,
+    work_shares, chain_events,
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""Which captures were made from which: written with the registration, gone with the erasure of either."""
+"""Which captures were made from which: written with the registration, or with what a work says on the chain, and gone
+with the erasure of either."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -20,7 +21,8 @@ class ParentErased(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
-    """A capture that names another as its parent. `number`: its place among those, behind which a page goes on."""
+    """A capture that names another as its parent, here or on the chain. `number`: its place among those, behind which
+    a page goes on."""
 
     number: int
     capture_id: str
@@ -31,6 +33,12 @@ class Lineage:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def parents(self, child_id: str) -> list[str]:
+        """The captures that this one was made from: those that its upload named, and those named on the chain."""
+        query = sa.select(lineage.c.parent_id).where(lineage.c.child_id == child_id).order_by(lineage.c.number)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def derivatives(self, parent_id: str, after: int, limit: int, seen_by: str | None) -> list[Derivative]:
         """The captures made from this one behind a place, oldest first: those that are published and signed, and
@@ -53,22 +61,37 @@ def link(connection: Connection, child_id: str, parents: Sequence[Parent]) -> No
     if not parents:
         return
     ids = [parent.id for parent in parents]
-    # An erasure comes before this, and is seen, or after it, and finds the link.
-    lock_parents(connection, parents)
-    if connection.execute(sa.select(erasures.c.number).where(erasures.c.capture_id.in_(ids))).first():
+    if still_there(connection, ids) < set(ids):
         raise ParentErased("a parent was erased a moment ago")
     connection.execute(lineage.insert(), [{"child_id": child_id, "parent_id": parent} for parent in ids])
 
 
-def lock_parents(connection: Connection, parents: Sequence[Parent]) -> None:
-    """Keep these from being erased until the transaction ends.
+def lock_parents(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Keep these from being erased until the transaction ends; those that are still there.
 
     Parents come before what was made from them, also where an erasure locks both, and of several the oldest first: so
     nobody waits in a circle.
     """
-    ids = [parent.id for parent in parents]
     mine = sa.select(captures.c.id).where(captures.c.id.in_(ids)).order_by(captures.c.number)
-    connection.execute(mine.with_for_update(read=True)).all()
+    return set(connection.execute(mine.with_for_update(read=True)).scalars().all())
+
+
+def still_there(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these captures that nobody had erased; until this transaction ends, nobody has.
+
+    An erasure comes before this, and is seen, or after it, and finds what this transaction wrote.
+    """
+    found = lock_parents(connection, ids)
+    gone = sa.select(erasures.c.capture_id).where(erasures.c.capture_id.in_(ids))
+    return found - set(connection.execute(gone).scalars())
+
+
+def add_links(connection: Connection, child_id: str, parent_ids: Collection[str]) -> None:
+    """Write down that a capture was made from these too. They are `still_there`."""
+    held = sa.select(lineage.c.parent_id).where(lineage.c.child_id == child_id)
+    known = set(connection.execute(held).scalars())
+    if new := sorted(set(parent_ids) - known):
+        connection.execute(lineage.insert(), [{"child_id": child_id, "parent_id": parent} for parent in new])
 
 
 def relink(connection: Connection, child_id: str, parents: Sequence[Parent]) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Connection, Row
 
 from pipeline.parents import place_of
 from store.changes import DERIVED, ORDERED, REFUSED, note_changes
 from store.database import Database, now_text
 from store.erasure import is_erased
 from store.schema import captures, changes, log_leaves, orders, relayed
+from store.shares import write_shares
 
 Kind = Literal["asset", "terms", "derive", "licence", "claim", "move", "flag", "appeal", "resolve"]
 State = Literal["open", "done", "refused"]
@@ -106,6 +107,13 @@ class Orders:
         with self._database.read() as connection:
             return list(connection.execute(query.limit(limit)).scalars())
 
+    def oldest_work(self) -> Order | None:
+        """The order that made the first work of all."""
+        made = sa.select(orders).where(orders.c.kind == "asset", orders.c.state == "done")
+        with self._database.read() as connection:
+            row = connection.execute(made.order_by(orders.c.number).limit(1)).first()
+        return _order(row) if row else None
+
     def waiting(self) -> list[str]:
         """The ids of what is not done: first what was sent and is in no block yet, then the oldest."""
         mine = sa.select(orders.c.id).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)
@@ -171,9 +179,13 @@ class Orders:
 
     def done(self, order: Order, result: Mapping[str, Any]) -> None:
         """The chain shows what was wanted; whoever follows the capture is told, once."""
-        brought = json.dumps({**(order.result or {}), **result})
+        whole = {**(order.result or {}), **result}
+        brought = json.dumps(whole)
         mine = captures.c.id == order.capture_id
         with self._database.write() as connection:
+            if order.kind == "derive" and "shares" in whole:  # first: captures are locked before anything of theirs
+                parents = [int(parent["asset"], 16) for parent in order.asked["parents"]]
+                write_shares(connection, order.capture_id, map(int, whole["shares"]), parents)
             values = {"state": "done", "raw": None, "problem": None, "result": brought}
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
             told = changes.c.capture_id == order.capture_id, changes.c.name == ORDERED[order.kind]
@@ -181,11 +193,13 @@ class Orders:
             # A work is made once, and says once what it was made from: a chain that lost its blocks gets that again.
             if known and order.kind in ("asset", "derive"):
                 return
+            if _brought_nothing(order, whole):
+                return
             note_changes(connection, ORDERED[order.kind], now_text(), mine)
             if order.kind == "derive":
-                places = [place_of(int(parent["asset"], 16)) for parent in order.asked["parents"]]
-                named = sa.select(log_leaves.c.capture_id).where(log_leaves.c.position.in_(places))
-                note_changes(connection, DERIVED, now_text(), captures.c.id.in_(named))
+                _note(connection, DERIVED, [parent["asset"] for parent in order.asked["parents"]], order.capture_id)
+            elif order.kind == "claim":
+                _note(connection, ORDERED["claim"], [order.asked["beneficiary"]], order.capture_id)
 
     def refused(self, order: Order, problem: str) -> None:
         """It cannot be; the same may be wanted again. The capture's owner is told, once."""
@@ -204,6 +218,21 @@ class Orders:
     def _change(self, order: Order, **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
+
+
+def _brought_nothing(order: Order, result: Mapping[str, Any]) -> bool:
+    """Whether nothing was there to be paid, or the licence was there already: anybody may ask for that, and its owner
+    is told nothing new."""
+    if order.kind == "licence":
+        return "licence" not in (order.result or {})  # what a transaction of its own brought
+    return order.kind == "claim" and result.get("amount") == "0"
+
+
+def _note(connection: Connection, name: str, works: Sequence[str], but: str) -> None:
+    """Note that this happened to these works too, which are written as hex."""
+    places = [place_of(int(work, 16)) for work in works]
+    mine = sa.select(log_leaves.c.capture_id).where(log_leaves.c.position.in_(places), log_leaves.c.capture_id != but)
+    note_changes(connection, name, now_text(), captures.c.id.in_(mine))
 
 
 def _relayed(row: Row[Any]) -> Relayed:

@@ -330,8 +330,8 @@ deliveries = Table(
 )
 Index("ix_deliveries_subscription_id_due_ms", deliveries.c.subscription_id, deliveries.c.due_ms)
 
-# Which capture was made from which, as its uploader named them: the same as in `captures.request`, to be asked the
-# other way round. Goes with either.
+# Which capture was made from which, as its uploader named them (the same as in `captures.request`) or its owner said
+# on the chain, to be asked the other way round. Goes with either.
 lineage = Table(
     "lineage",
     metadata,
@@ -341,6 +341,19 @@ lineage = Table(
     UniqueConstraint("child_id", "parent_id"),
 )
 Index("ix_lineage_parent_id_number", lineage.c.parent_id, lineage.c.number)
+
+# What a work passes on to each of its ancestors, as the rights contract has it (store/shares.py): `ancestor` is the
+# upper 22 bytes of that work's id, `share` of 10^18.
+work_shares = Table(
+    "work_shares",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False),
+    Column("ancestor", LargeBinary(22), nullable=False),
+    Column("share", BigInteger, nullable=False),
+    UniqueConstraint("capture_id", "ancestor"),
+)
+Index("ix_work_shares_ancestor_number", work_shares.c.ancestor, work_shares.c.number)
 
 # What owners had erased, as a keyed digest that tells nothing to whoever has not the key file (docs/why-018).
 erased_digests = Table("erased_digests", metadata, Column("tag", LargeBinary(32), primary_key=True))
@@ -436,6 +449,32 @@ relayed = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("order_id", String(24), index=True),  # none for the contract's creation
     Column("replaced", Text, nullable=False, server_default="[]"),  # hashes of those with lower fees
+)
+
+# What happened to works at the rights contract without an order of ours (store/chain_events.py). `place`: of the entry
+# among the contract's in its transaction; `block` is empty while the chain has taken it back.
+chain_events = Table(
+    "chain_events",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("capture_id", String(32), ForeignKey("captures.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("transaction", String(66), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("block", BigInteger),
+    Column("told", Text, nullable=False),
+    Column("seen_at", String(27), nullable=False),
+    UniqueConstraint("transaction", "place"),
+)
+Index("ix_chain_events_block", chain_events.c.block)
+Index("ix_chain_events_capture_id_kind", chain_events.c.capture_id, chain_events.c.kind)
+
+# The last block in which the contract was read; its name has the chain's number in front.
+chain_reading = Table(
+    "chain_reading",
+    metadata,
+    Column("contract", String(64), primary_key=True),
+    Column("block", BigInteger, nullable=False),
 )
 
 # The accounts that owners showed to control, beside those that the service keeps for them.

@@ -24,13 +24,18 @@ def test_a_collage_of_two_photos_is_sold_and_everyone_gets_exactly_the_share(ser
         made(service, photo, SHARE, key)
 
     collage = _registered(service, _collage(), keys[2], parents=[{"id": photos[0]}])
-    assert [each["id"] for each in collage["undeclared_parents"]] == [photos[1]], "the service names the other"
+    (other,) = collage["undeclared_parents"]
+    assert other["id"] == photos[1], "the service names the other, and under which terms it may be used"
+    offer = {"preset": "commercial-remix", "share": 100_000, "fee": "0", "currency": None, "ai_training": "denied"}
+    assert other["terms"]["offer"] == offer
     made(service, collage["id"], {"preset": "commercial", "fee": str(PRICE)}, keys[2])
     path = f"/v1/captures/{collage['id']}"
     one = ask(service, "POST", f"{path}/derivation", {"parents": [{"id": photos[1]}]}, keys[2])
     assert "names" in one.json["detail"], "the declared one cannot be left out"
     both = {"parents": [{"id": photo} for photo in photos]}
     assert ask(service, "POST", f"{path}/derivation", both, keys[2]).json["state"] == "done"
+
+    _shows_both(service, collage["id"], photos, keys[2])
 
     run = bought(service, f"{service.base}/a/{collage['id']}", tmp_path, "--use", "commercial", "--at-most", str(PRICE))
     assert run.returncode == 0, run.stderr
@@ -39,6 +44,20 @@ def test_a_collage_of_two_photos_is_sold_and_everyone_gets_exactly_the_share(ser
     copy = (tmp_path / "copy.jpg").read_bytes()
     _shows_its_parent(copy, service, photos[0])
     _every_dialect_says_the_same(service, collage["id"], keys[2])
+
+
+def _shows_both(service: Running, collage: str, photos: list[str], key: str) -> None:
+    """The family has the one that only the chain names beside the other, and calls none undeclared any more."""
+    family = ask(service, "GET", f"/v1/captures/{collage}/family", key=key).json
+    assert [(each["id"], each["share_ppm"], each["on_chain"]) for each in family["parents"]] == [
+        (photo, 100_000, True) for photo in photos
+    ]
+    shown = ask(service, "GET", f"/v1/captures/{collage}", key=key).json
+    public = service.ask("GET", f"/a/{collage}?format=json", key=None).json
+    assert family["undeclared_parents"] == shown["undeclared_parents"] == public["undeclared_parents"] == []
+    assert [(each["id"], each["share_ppm"]) for each in public["parents"]] == [(photo, 100_000) for photo in photos]
+    (child,) = ask(service, "GET", f"/v1/captures/{photos[1]}/family", key=key).json["derivatives"]
+    assert (child["id"], child["on_chain"]) == (collage, True)
 
 
 def _collage() -> bytes:

@@ -116,6 +116,8 @@ def ledger(services: Services, name: str) -> None:
     threading.Thread(target=services.cosigning().run, name="cosigning", daemon=True).start()
     relaying = importlib.import_module("workers.relaying").Relaying(Services(services.settings))
     threading.Thread(target=relaying.run, name="relaying", daemon=True).start()
+    watching = importlib.import_module("workers.watching").Watching(Services(services.settings))
+    threading.Thread(target=watching.run, name="watching", daemon=True).start()
     services.bell.heard()  # what was rung for the one before
     services.bell.ledger()
     rq.SimpleWorker(

@@ -295,7 +295,7 @@ def test_a_price_in_a_token_is_paid_when_the_buyer_names_it(service: Running, tm
     run = bought(service, page, tmp_path, *asked, "--currency", address)
     assert run.returncode == 0, run.stderr
     again = bought(service, page, tmp_path, *asked, "--currency", address)
-    assert again.returncode == 0 and "sent" not in again.stdout
+    assert again.returncode == 0 and "sent" not in again.stderr
     contract = ask(service, "GET", f"/v1/captures/{capture}/asset").json["chain"]["contract"]
     held = [coin.functions.balanceOf(each).call() for each in (holder, Web3.to_checksum_address(contract))]
     assert held == [10**9 - 5000, 5000]

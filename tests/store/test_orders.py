@@ -19,13 +19,13 @@ def world(tmp_path: Path) -> World:
     return made
 
 
-def sent(world: World, order: Order, *hashes: str) -> None:
+def sent(world: World, order: Order, *hashes: str, **found: str) -> None:
     """Sign these for an order, one place after the other, and let them get into blocks."""
     orders = Orders(world.database)
     for name in hashes:
         nonce = len(orders.relayed(0))
         orders.signed(orders.get(order.id), Relayed(nonce, name, name.encode()))
-        orders.mined(orders.get(order.id), {})
+        orders.mined(orders.get(order.id), found)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_a_chain_gets_again_is_told_once_where_it_can_happen_once(
     asset = asset_id(parent.fact("asset").sha256, parent.fact("inclusion").index)
     order = orders.add("c0", "owner", kind, {"parents": [{"asset": f"{asset:#x}"}]})
     before = changes.newest()
-    sent(world, order, "0x1")
+    sent(world, order, "0x1", **({"licence": "0x7"} if kind == "licence" else {}))
     orders.done(orders.get(order.id), {})
     assert orders.reopen(["0x1"]) == 1
     assert orders.get(order.id).state == "open"
@@ -76,3 +76,22 @@ def test_what_lost_its_place_to_another_is_not_waited_for(world: World) -> None:
     assert orders.newest_of(orders.get(first.id)) is None
     kept = orders.newest_of(orders.get(second.id))
     assert kept is not None and kept.raw == b"b"
+
+
+def test_a_licence_that_was_there_already_is_not_told_again(world: World) -> None:
+    orders, changes = Orders(world.database), Changes(world.database)
+    before = changes.newest()
+    first, second = (orders.add("c0", "somebody", "licence", {}) for _ in range(2))
+    sent(world, first, "0x1", licence="0x7")
+    for order in (first, second):
+        orders.done(orders.get(order.id), {"licence": "0x7"})
+    assert [each.name for each in changes.after(before, 10, owner="owner")] == ["licence"]
+    assert orders.get(second.id).state == "done"
+
+
+def test_a_claim_that_paid_nothing_is_not_told(world: World) -> None:
+    orders, changes = Orders(world.database), Changes(world.database)
+    before, asked = changes.newest(), {"beneficiary": f"{5 << 80:#x}"}
+    for amount in ("0", "7"):
+        orders.done(orders.add("c0", "somebody", "claim", asked), {"amount": amount})
+    assert [each.name for each in changes.after(before, 10, owner="owner")] == ["claim"]
