@@ -1,20 +1,17 @@
 """Photos as works: how they stand on the chain now, and what the contract offers for them."""
 
-import logging
 from typing import Any
 
 from capture_api.auth import caller
-from capture_api.problems import Problem, problem
+from capture_api.problems import problem
 from capture_api.services import services
 from ledger.asking import Works, WorkState
 from ledger.rights import terms_id
-from pipeline.errors import Conflict, Unavailable
+from pipeline.errors import Unavailable
 from pipeline.parents import asset_id
 from pipeline.record import Capture
 from pipeline.works import COIN, Terms
 from rights.offers import offer_json
-
-log = logging.getLogger(__name__)
 
 
 def made(capture: Capture) -> tuple[int, WorkState]:
@@ -27,21 +24,6 @@ def made(capture: Capture) -> tuple[int, WorkState]:
     if "open" in wanted:
         raise problem("not-there-yet", "It is being made a work on the chain. Ask again soon.")
     raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
-
-
-def offered(capture: Capture) -> dict[str, Any] | None:
-    """What the contract offers for a capture, for the public record; None when it is no work, or cannot be asked now.
-
-    Only captures that were made works here are asked about: the others cost the chain nothing.
-    """
-    if not any(order.state == "done" for order in services().orders.of(capture.id, "asset")):
-        return None
-    try:
-        asset, work = made(capture)
-        return quote(asset, work) | {"token": token(asset)} if work.counts else None
-    except (Problem, Unavailable, Conflict) as unknown:
-        log.warning("the record of %s has no offer: %s", capture.id, unknown)
-        return None
 
 
 def token(asset: int) -> str:

@@ -92,6 +92,13 @@ class Orders:
         with self._database.read() as connection:
             return [_order(row) for row in connection.execute(sa.select(orders).where(*which).order_by("number"))]
 
+    def standing(self, capture_id: str) -> list[Order]:
+        """What was done to a capture's work that changes how it is offered, oldest first; none when it is no work."""
+        told = orders.c.kind.in_(("asset", "terms", "derive")), orders.c.state == "done"
+        query = sa.select(orders).where(orders.c.capture_id == capture_id, *told).order_by(orders.c.number)
+        with self._database.read() as connection:
+            return [_order(row) for row in connection.execute(query)]
+
     def works(self, after: str, limit: int) -> list[str]:
         """Captures that were made works, by their ids, from behind this one on."""
         made = orders.c.kind == "asset", orders.c.state == "done", orders.c.capture_id > after
