@@ -38,7 +38,7 @@ def offered(capture: Capture, base: str) -> ChainLicence | None:
     except (Unavailable, Conflict) as unknown:
         log.warning("how the work of %s stands is not known: %s", capture.id, unknown)
         why_not = UNREACHABLE if isinstance(unknown, Unavailable) else CONTRADICTS
-    asked: Mapping[str, Any] = [order for order in orders if order.kind != "derive"][-1].asked
+    asked: Mapping[str, Any] = [order for order in orders if order.kind in ("asset", "terms")][-1].asked
     return _offer(capture, base, asset, from_json(asked["terms"]), why_not)
 
 

@@ -59,5 +59,5 @@ class Standings:
         terms = self._works.terms(work.terms_id)
         if terms is None or terms_id(terms) != work.terms_id:
             raise Conflict(f"the chain's terms are not those that {work.terms_id.hex()} stands for")
-        in_review, barred, _ = self._works.view("reviewOf", asset)
-        return Standing(work, terms, bool(in_review), bool(barred))
+        review = self._works.review(asset)
+        return Standing(work, terms, review.in_review, review.barred)

@@ -11,8 +11,8 @@ MOST_READ = 2_000  # rows that one page looks at: a library in which hardly anyt
 class Catalogue:
     """The captures that were made works, and those whose stated rights give something away."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, most_read: int = MOST_READ) -> None:
+        self._database, self._most_read = database, most_read
 
     def page(self, after: str, use: str, limit: int) -> tuple[list[str], str | None]:
         """At most `limit` ids behind `after`, in their order, and where the next page begins; None at the end.
@@ -20,7 +20,7 @@ class Catalogue:
         All that may be used are among them, and some that may not: the record says. A page may be empty before the end.
         """
         near = sa.select(captures.c.id, captures.c.request, erasures.c.capture_id.label("erased")).outerjoin(erasures)
-        rows = near.where(captures.c.id > after).order_by(captures.c.id).limit(MOST_READ).subquery()
+        rows = near.where(captures.c.id > after).order_by(captures.c.id).limit(self._most_read).subquery()
         gives = '%"ai_training":"allowed"%' if use == "ai-training" else '%"licence":"cc%'
         work = sa.exists().where(orders.c.capture_id == rows.c.id, orders.c.kind == "asset", orders.c.state == "done")
         later = sa.exists().where(rights_statements.c.capture_id == rows.c.id, rights_statements.c.rights.like(gives))
@@ -31,4 +31,4 @@ class Catalogue:
         ids = [capture_id for capture_id, shown in found if shown]
         if len(ids) > limit:
             return ids[:limit], ids[limit - 1]
-        return ids, found[-1][0] if len(found) == MOST_READ else None
+        return ids, found[-1][0] if len(found) == self._most_read else None

@@ -60,7 +60,7 @@ class Relayed:
 _STANDING = (
     sa.select(orders)
     .where(orders.c.capture_id == sa.bindparam("capture_id"), orders.c.state == "done")
-    .where(orders.c.kind.in_(("asset", "terms", "derive")))
+    .where(orders.c.kind.in_(("asset", "terms", "derive", "flag", "appeal", "resolve")))
     .order_by(orders.c.number)
 )
 

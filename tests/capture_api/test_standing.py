@@ -6,31 +6,14 @@ import signal
 import time
 from typing import Any
 
-import pytest
-
 from ledger.asking import Works, nodes
-from ledger.rights import RIGHTS
 from ledger.standing import Standings
 from tests.capture_api.test_one_record import CC_BY, IN_COPYRIGHT, row_of
 from tests.capture_api.test_works import ask, made, registered
 from tests.service import Running
 
+EVIDENCE = "ab" * 32
 SOLD = {"preset": "ai-training-paid", "fee": "9"}
-
-
-class Reviewer:
-    """The contract's reviewer, on the service's own chain."""
-
-    def __init__(self, service: Running, contract: str) -> None:
-        self.chain = nodes(json.loads((service.home / "run/engines.json").read_text())["chain_url"])
-        self.works, self.contract = Works(self.chain, contract), contract
-
-    def act(self, function: str, *values: Any) -> None:
-        who = self.works.view("reviewer")[0]
-        self.chain.ask("anvil_impersonateAccount", who)
-        data = RIGHTS.call(function, *values)
-        self.chain.ask("eth_sendTransaction", {"from": who, "to": self.contract, "data": data, "gas": hex(300_000)})
-        self.chain.ask("anvil_stopImpersonatingAccount", who)
 
 
 def record(service: Running, capture: str) -> dict[str, Any]:
@@ -46,13 +29,6 @@ def settled(service: Running, capture: str, why_not: str) -> dict[str, Any]:
         if why_not in (found["licence_on_chain"]["why_not"] or ""):
             return found
     raise AssertionError(found["licence_on_chain"])
-
-
-@pytest.fixture(scope="module")
-def reviewer(service: Running) -> Reviewer:
-    capture = registered(service, 9720)
-    made(service, capture)
-    return Reviewer(service, ask(service, "GET", f"/v1/captures/{capture}/asset").json["chain"]["contract"])
 
 
 def test_what_waits_for_its_parents_is_not_for_sale(service: Running) -> None:
@@ -75,22 +51,17 @@ def test_what_waits_for_its_parents_is_not_for_sale(service: Running) -> None:
     assert row_of(service, child, "ai-training")
 
 
-def test_a_review_halts_and_an_objection_that_was_upheld_closes(service: Running, reviewer: Reviewer) -> None:
+def test_a_review_halts_and_an_objection_that_was_upheld_closes(service: Running) -> None:
     metadata = json.dumps({"rights": {"licence": "cc-by-4.0", "ai_training": "allowed"}})
     capture = registered(service, 9723, Capture_Metadata=metadata)
     made(service, capture)
-    work = ask(service, "GET", f"/v1/captures/{capture}/asset").json
+    path = f"/v1/captures/{capture}"
     assert record(service, capture)["whole_image"]
-    reviewer.act("flag", int(work["asset"], 16), b"copy".ljust(32, b"\0"), bytes(32))
+    assert ask(service, "POST", f"{path}/review", {"tag": "copy", "evidence": EVIDENCE}).json["state"] == "done"
     halted = settled(service, capture, "under review")
     assert (halted["licence_url"], halted["whole_image"]) == (CC_BY, True), "what is free stays so until it is decided"
-    owner, chain = work["owner"], reviewer.chain
-    chain.ask("anvil_setBalance", owner, hex(10**18))
-    chain.ask("anvil_impersonateAccount", owner)
-    appeal = RIGHTS.call("appeal", int(work["asset"], 16), bytes(32))
-    chain.ask("eth_sendTransaction", {"from": owner, "to": reviewer.contract, "data": appeal, "gas": hex(300_000)})
-    chain.ask("anvil_stopImpersonatingAccount", owner)
-    reviewer.act("resolve", int(work["asset"], 16), True, bytes(32))
+    ask(service, "POST", f"{path}/appeal", {"evidence": EVIDENCE})
+    ask(service, "POST", f"{path}/decision", {"upheld": True, "evidence": EVIDENCE})
     barred = settled(service, capture, "upheld")
     assert (barred["licence_url"], barred["ai_training"], barred["whole_image"]) == (IN_COPYRIGHT, "not_allowed", False)
     assert barred["stated"]["licence"] == "cc-by-4.0"
@@ -165,9 +136,13 @@ def test_the_texts_of_licences(service: Running) -> None:
         assert service.ask("GET", f"/terms/{name}", key=None).status == 404
 
 
-def test_what_is_remembered_is_asked_again_in_a_second(service: Running, reviewer: Reviewer) -> None:
+def test_what_is_remembered_is_asked_again_in_a_second(service: Running) -> None:
     now, capture = [0.0], registered(service, 9727)
-    standings = Standings(reviewer.works, lambda: now[0])
+    parent = registered(service, 9721)
+    made(service, parent)
+    contract = record(service, parent)["licence_on_chain"]["contract"]
+    chain = nodes(json.loads((service.home / "run/engines.json").read_text())["chain_url"])
+    standings = Standings(Works(chain, contract), lambda: now[0])
     assert standings.of(1) is None
     asset = int(made(service, capture, SOLD)["result"]["asset"], 16)
     first = standings.of(asset, "a")
