@@ -1,6 +1,7 @@
 """/v1/catalogue: which published photos may be used for something, free or for a price. Public."""
 
 import json
+import re
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -24,7 +25,7 @@ MOST_LISTED = 100
 @limited("lookups")
 def show() -> Response:
     """Photos and what the use costs, one JSON object a line; `Link: rel="next"` leads to more."""
-    use, after, limit = asked_use(), request.args.get("after", "")[:64], _limit()
+    use, after, limit = asked_use(), _after(), _limit()
     capture_ids, further = services().catalogue.page(after, use, limit)
     rows = [row for capture_id in capture_ids if (row := _row(capture_id, use))]
     answer = Response("".join(json.dumps(row) + "\n" for row in rows), mimetype="application/jsonl")
@@ -68,6 +69,13 @@ def _shown(record: RightsRecord, use: str, free: bool) -> dict[str, Any]:
         "ai_training": record.ai_training, "price": price, "asset": offer and offer.asset,
         "token": offer and offer.token, "terms_id": offer and offer.terms_id, "chain": chain,
     }  # fmt: skip
+
+
+def _after() -> str:
+    text = request.args.get("after", "")
+    if not re.fullmatch(r"[A-Za-z0-9]{0,64}", text):
+        raise problem("malformed-request", "after is where the page before ended, as its Link says.")
+    return text
 
 
 def _limit() -> int:

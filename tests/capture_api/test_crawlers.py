@@ -20,6 +20,8 @@ def test_what_crawlers_look_for_first(service: Running) -> None:
     content = ElementTree.fromstring(answer.body).find("r:content", NS)
     assert content is not None
     assert content.findtext("r:license/r:prohibits", namespaces=NS) == "ai-all"
+    for page in ("/", "/verify", "/docs", "/work/x", "/offline"):
+        assert service.ask("GET", page, key=None).headers["Content-Usage"] == "train-ai=n, ai-use=n, search=y", page
     rules = service.ask("GET", "/.well-known/tdmrep.json", key=None)
     assert rules.headers["Content-Type"] == "application/json"
     assert rules.json == [{"location": "/a/*", "tdm-reservation": 1}]

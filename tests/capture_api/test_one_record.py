@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from capture_api.openapi import document
 from tests.capture_api import readers
 from tests.capture_api.readers import Said
 from tests.capture_api.test_works import ask, made
@@ -136,9 +138,11 @@ def test_the_catalogue_and_the_price_are_the_records(shown: Shown) -> None:
         row, copy = row_of(shown.service, shown.id, use), shown.get(f"/copy?use={use}")
         assert (row is None) == (copy.status not in (200, 402)), (use, copy.status, row)
         if row:
+            conforms(row, "CatalogueRow")
             agree(readers.of_row(row), shown.expected | ({"price": None} if row["free"] else {}))
             assert copy.status == (200 if row["free"] else 402)
         if copy.status == 402:
+            conforms(copy.json, "PaymentRequired")
             agree(readers.of_402(copy), shown.expected)
 
 
@@ -172,6 +176,12 @@ def test_the_comparison_notices_each_fact(shown: Shown, fact: str, wrong: Any) -
     if said[fact] != wrong:
         with pytest.raises(AssertionError):
             agree(said | {fact: wrong}, shown.expected)
+
+
+def conforms(value: Any, schema: str) -> None:
+    """Raise unless a value is as the API's own description has it."""
+    described = {"$ref": f"#/components/schemas/{schema}", "components": document()["components"]}
+    Draft202012Validator(described).validate(value)
 
 
 def row_of(service: Running, capture: str, use: str) -> dict[str, Any] | None:
