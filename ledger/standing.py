@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.asking import Works, WorkState
 from ledger.rights import terms_id
@@ -12,6 +12,7 @@ from pipeline.errors import Conflict
 from pipeline.works import Terms
 
 REMEMBERED_S = 1.0  # a block of the quickest chains; what this service changes itself is asked for anew at once
+REVIEW_REMEMBERED_S = 10.0  # reviews last days, and are nearly all carried to the chain by this service
 MOST_REMEMBERED = 10_000  # 2 kB each
 
 
@@ -25,13 +26,22 @@ class Standing:
     barred: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was answered, and when; about reviews, when that was asked last."""
+
+    at: float
+    reviewed_at: float
+    standing: Standing | None
+
+
 class Standings:
-    """What the rights contract said of works within the last second. Threads may share it."""
+    """What the rights contract said of works within the last second, of reviews within ten. Threads may share it."""
 
     def __init__(self, works: Works, clock: Callable[[], float] = time.monotonic) -> None:
         self._works, self._clock = works, clock
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[int, Hashable], tuple[float, Standing | None]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, Hashable], _Known] = OrderedDict()
 
     def of(self, asset: int, version: Hashable = None) -> Standing | None:
         """How a work stands; None when it was not made. A `version` that was not asked about before is asked for anew.
@@ -42,22 +52,24 @@ class Standings:
         key, now = (asset, version), self._clock()
         with self._lock:
             known = self._known.get(key)
-        if known and now - known[0] < REMEMBERED_S:
-            return known[1]
-        found = self._ask(asset)
+        if known and now - known.at < REMEMBERED_S:
+            return known.standing
+        found = self._ask(asset, known, now)
         with self._lock:
-            self._known[key] = now, found
+            self._known[key] = found
             self._known.move_to_end(key)
             while len(self._known) > MOST_REMEMBERED:
                 self._known.popitem(last=False)
-        return found
+        return found.standing
 
-    def _ask(self, asset: int) -> Standing | None:
+    def _ask(self, asset: int, known: _Known | None, now: float) -> _Known:
         work = self._works.work(asset)
         if work is None:
-            return None
+            return _Known(now, now, None)
         terms = self._works.terms(work.terms_id)
         if terms is None or terms_id(terms) != work.terms_id:
             raise Conflict(f"the chain's terms are not those that {work.terms_id.hex()} stands for")
+        if known and known.standing and now - known.reviewed_at < REVIEW_REMEMBERED_S:
+            return _Known(now, known.reviewed_at, replace(known.standing, work=work, terms=terms))
         review = self._works.review(asset)
-        return Standing(work, terms, review.in_review, review.barred)
+        return _Known(now, now, Standing(work, terms, review.in_review, review.barred))

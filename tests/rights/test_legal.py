@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.record import Rights
 from pipeline.works import Terms
 from rights.legal import OWN_TERMS, TITLES, legal_text, licence_of, licence_title, text_url
 from rights.offers import PRESETS, offer_of
 from rights.terms import PRESETS as LICENCES
-from tests.rights.test_dialects import Rights
 
 BASE = "https://photos.example"
 
