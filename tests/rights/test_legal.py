@@ -28,7 +28,7 @@ def test_terms_are_the_licence_that_they_were_made_from(name: str) -> None:
 @pytest.mark.parametrize("name", LICENCES)
 def test_what_is_stated_becomes_terms_of_the_same_licence(name: str) -> None:
     for choice in ("allowed", "ask", "not_allowed"):
-        terms = offer_of(Rights(licence=name, ai_training=choice))  # type: ignore[arg-type]
+        terms = offer_of(Rights(licence=name, ai_training=choice))
         assert licence_of(terms) == name
     assert (licence_title(name), text_url(name, BASE)) == (LICENCES[name].title, LICENCES[name].url)
 
