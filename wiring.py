@@ -19,6 +19,7 @@ from store.amendments import Amendments
 from store.bands import PostgresBands
 from store.blobs import BlobStore
 from store.captures import CaptureRecords
+from store.catalogue import Catalogue
 from store.chain_events import ChainEvents
 from store.changes import Changes
 from store.database import Database
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from ledger.cosigning import Cosigning, Witness
     from ledger.relay import Relay
     from ledger.signer import Signer
+    from ledger.standing import Standings
     from notify.keys import NotifyKeys
     from provenance.certificates import LeafPolicy
     from provenance.devices.policy import Policy
@@ -358,6 +360,13 @@ class Services:
         return Works(nodes(self.engines.chain_url), self.rights_contract)
 
     @cached_property
+    def standings(self) -> "Standings":
+        """How works stand at the rights contract, remembered for a second."""
+        from ledger.standing import Standings
+
+        return Standings(self.works)
+
+    @cached_property
     def relay(self) -> "Relay":
         """The account that carries wishes to the rights contract. Loads web3: for the ledger worker."""
         from ledger.relay import Relay
@@ -382,6 +391,10 @@ class Services:
     @cached_property
     def wallets(self) -> Wallets:
         return Wallets(self.database)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.database)
 
     @cached_property
     def orders(self) -> Orders:

@@ -1,6 +1,8 @@
-"""What does `/a/{id}` cost in each dialect? CPU of the API's processes, for a 12 MP photo under an open licence.
+"""What does `/a/{id}` cost in each dialect? CPU of the API's processes, for a 12 MP photo under an open licence, and
+for a work on the chain that was made from two others.
 
-The whole service runs; requests come one after the other over one connection, without a key.
+The whole service runs; requests come one after the other over one connection, without a key. Between those of "asked
+anew" the service forgets what it remembers of a work for a second; what it does meanwhile by itself is subtracted.
 """
 
 import http.client
@@ -14,18 +16,20 @@ from pathlib import Path
 import psutil
 
 from capture_api.negotiation import DIALECTS
+from tests.capture_api.test_works import ask, made
 from tests.photos import jpeg
 from tests.service import Running
 
 REQUESTS = 300
 WARM_UP = 20
+ANEW, FORGOTTEN_S, ASKED_ANEW = 12, 1.1, ("html", "json")
 MOST_CPU_MS = 10.0  # in every dialect
 RIGHTS = {"creator": "Ada Lovelace", "credit": "Ada", "copyright_notice": "© Ada", "licence": "cc-by-4.0"}
 ADDRESSES = {
     **{name: (f"/a/{{id}}?format={name}", kind) for name, kind in DIALECTS.items()},
     "image": ("/a/{id}?format=image", "image/jpeg"),
     "thumbnail": ("/a/{id}/thumbnail", "image/jpeg"),
-    "oembed": ("/oembed?url={base}/a/{id}", "application/json+oembed"),
+    "oembed": ("/oembed?url={base}/a/{id}", "application/json"),
 }
 
 
@@ -34,27 +38,56 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="capture-bench-") as folder:
         running = Running(Path(folder) / "data", CAPTURE_RATE_LIMITS="100000 100000").start()
         try:
-            metadata = json.dumps({"rights": RIGHTS})
-            capture = running.register(jpeg(1, 4000, 3000, quality=92), Capture_Metadata=metadata).json
-            results = {
-                name: _cost(running, address, kind, capture["id"]) for name, (address, kind) in ADDRESSES.items()
-            }
+            photos = {"photo": _photo(running), "work": _work(running)}
+            costs = [(what, name, *_cost(running, address, kind, capture_id))
+                     for what, capture_id in photos.items() for name, (address, kind) in ADDRESSES.items()]  # fmt: skip
+            costs += [("asked anew", name, *_anew(running, *ADDRESSES[name], photos["work"])) for name in ASKED_ANEW]
         finally:
             running.stop()
-    print(f"{'dialect':10} {'CPU ms':>8} {'p50 ms':>8} {'bytes':>10}")
-    for name, (cpu_ms, p50_ms, size) in results.items():
-        print(f"{name:10} {cpu_ms:8.2f} {p50_ms:8.2f} {size:10,}")
-    worst = max(cpu_ms for cpu_ms, _, _ in results.values())
-    print(f"worst {worst:.2f} ms CPU, target ≤ {MOST_CPU_MS} ms: {'met' if worst <= MOST_CPU_MS else 'MISSED'}")
+    print(f"{'':10} {'dialect':10} {'CPU ms':>8} {'wanted':>8} {'p50 ms':>8} {'bytes':>10}")
+    for what, name, cpu_ms, p50_ms, size in costs:
+        print(f"{what:10} {name:10} {cpu_ms:8.2f} {'≤ ' + f'{MOST_CPU_MS:g}':>8} {p50_ms:8.2f} {size:10,}")
+    worst = max(cpu_ms for _, _, cpu_ms, _, _ in costs)
+    print(f"worst {worst:.2f} ms CPU, wanted ≤ {MOST_CPU_MS:g}: {'met' if worst <= MOST_CPU_MS else 'MISSED'}")
     return 0 if worst <= MOST_CPU_MS else 1
 
 
-def _cost(running: Running, address: str, kind: str, capture_id: str) -> tuple[float, float, int]:
+def _photo(running: Running) -> str:
+    metadata = json.dumps({"rights": RIGHTS})
+    return str(running.register(jpeg(1, 4000, 3000, quality=92), Capture_Metadata=metadata).json["id"])
+
+
+def _work(running: Running) -> str:
+    """A work that two others get a share of, for sale, with all that its page can show."""
+    parents = [running.register(jpeg(seed, 800, 600)).json["id"] for seed in (2, 3)]
+    for parent in parents:
+        made(running, parent, {"preset": "commercial-remix", "share": 100_000, "fee": "0"})
+    metadata = json.dumps({"rights": RIGHTS, "parents": [{"id": parent} for parent in parents]})
+    work = str(running.register(jpeg(4, 4000, 3000, quality=92), Capture_Metadata=metadata).json["id"])
+    made(running, work, {"preset": "commercial-remix", "share": 50_000, "fee": "1000", "ai_training": "paid"})
+    derived = ask(running, "POST", f"/v1/captures/{work}/derivation")
+    assert derived.status == 200, derived.body
+    return work
+
+
+def _anew(running: Running, address: str, kind: str, capture_id: str) -> tuple[float, float, int]:
+    """The same where the chain has to be asked each time."""
+    before = _cpu_s(running)
+    time.sleep(ANEW * FORGOTTEN_S)
+    idle = _cpu_s(running) - before
+    cpu_ms, p50_ms, size = _cost(running, address, kind, capture_id, ANEW, FORGOTTEN_S)
+    return max(0.0, cpu_ms - idle / ANEW * 1e3), p50_ms, size
+
+
+def _cost(
+    running: Running, address: str, kind: str, capture_id: str, requests: int = REQUESTS, pause_s: float = 0
+) -> tuple[float, float, int]:
     """CPU milliseconds of one answer, its median time in milliseconds, and its size."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port)
     path = address.format(id=capture_id, base=running.base)
 
-    def ask() -> tuple[float, int]:
+    def once() -> tuple[float, int]:
+        time.sleep(pause_s)
         began = time.perf_counter()
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -63,13 +96,13 @@ def _cost(running: Running, address: str, kind: str, capture_id: str) -> tuple[f
         assert str(answer.headers["Content-Type"]).startswith(kind)
         return (time.perf_counter() - began) * 1e3, len(body)
 
-    for _ in range(WARM_UP):
-        ask()
+    for _ in range(min(WARM_UP, requests // 6)):
+        once()
     before = _cpu_s(running)
-    asked = [ask() for _ in range(REQUESTS)]
+    asked = [once() for _ in range(requests)]
     spent = _cpu_s(running) - before
     connection.close()
-    return spent / REQUESTS * 1e3, statistics.median(took for took, _ in asked), asked[-1][1]
+    return spent / requests * 1e3, statistics.median(took for took, _ in asked), asked[-1][1]
 
 
 def _cpu_s(running: Running) -> float:

@@ -16,12 +16,14 @@ from capture_api.bindings import bindings
 from capture_api.body import UploadRequest
 from capture_api.buying import buying
 from capture_api.captures import captures
+from capture_api.catalogue import catalogue
 from capture_api.certificates import certificates
-from capture_api.crawlers import crawlers
+from capture_api.crawlers import PHOTOS, crawlers
 from capture_api.crowd import Crowd, refuse_crowd
 from capture_api.devices import devices
 from capture_api.feed import feed
 from capture_api.inspector import inspector
+from capture_api.legal import legal
 from capture_api.log import log
 from capture_api.matches import matches
 from capture_api.operations import operations
@@ -35,6 +37,7 @@ from capture_api.uploads import uploads
 from capture_api.verify import verify
 from capture_api.wallet import wallet
 from capture_api.watch import Watch
+from rights.dialects import USAGE_DEFAULT
 from settings import MAX_AT_ONCE, MAX_UPLOAD_BYTES
 from wiring import Services
 
@@ -53,7 +56,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["capture_watch"] = Watch(services.changes.newest)
     app.extensions["capture_strangers"] = Strangers(*services.settings.rate_limits)
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES + 2 * 1024 * 1024
-    told = feed, subscriptions, shell, crawlers, buying, wallet
+    told = feed, subscriptions, shell, crawlers, buying, catalogue, legal, wallet
     known = captures, uploads, devices, proofs, matches, verify, inspector, log, certificates, public, operations
     for blueprint in (*known, *told):
         app.register_blueprint(blueprint)
@@ -82,4 +85,6 @@ def _finish(answer: Response) -> Response:
     answer.headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY)
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "no-referrer")
+    if answer.mimetype == "text/html" and not request.path.startswith(PHOTOS):
+        answer.headers.setdefault("Content-Usage", USAGE_DEFAULT)
     return answer

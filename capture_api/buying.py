@@ -3,35 +3,33 @@
 Public, for published photos. A holder shows the licence by a signature of the holder's account (EIP-191).
 """
 
-import json
 import re
 import time
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, after_this_request, request, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
-from capture_api.body import CAPTURE_ID
-from capture_api.captures import blob_answer, open_or_refuse
+from capture_api.captures import blob_answer, not_yet, open_or_refuse
 from capture_api.json_body import read_json
-from capture_api.market import ADDRESS, made, purchase, quote, works
+from capture_api.market import ADDRESS, lets_anyone, made, purchase, quote, works
+from capture_api.negotiation import about, record_of
 from capture_api.orders import no_order, order_json, order_licence, order_of
 from capture_api.problems import problem
 from capture_api.public import published
 from capture_api.render import json_answer
-from capture_api.services import services
 from capture_api.strangers import limited
 from capture_api.works import MAX_BODY_BYTES
 from ledger.asking import WorkState
 from ledger.holder import Held, message, recovered
 from ledger.rights import USES
 from pipeline.record import Capture
+from rights.record import RightsRecord
+from rights.uses import is_free
 
 buying = Blueprint("buying", __name__)
 
-ANYONE = "0x" + "00" * 19 + "01"  # nobody has this account's key
 CLOCKS_S = 300  # how far the holder's clock may be from ours
-MOST_LISTED = 100
 _HEADER = re.compile(r'holder="(0x[0-9a-fA-F]{40})"; ?time=(\d{1,12}); ?signature="0x([0-9a-fA-F]{130})"')
 
 
@@ -47,15 +45,43 @@ class Purchase(BaseModel):
 @limited("lookups")
 def copy(capture_id: str) -> Response:
     """The published photo, for a use that its terms or a licence allow."""
-    capture, use = published(capture_id), _use()
-    asset, work = made(capture)
-    if not works().may(asset, ANYONE, use):
-        held = _shown(asset, use)
-        if held is None or not works().may(asset, held.holder, use):
-            _check_on_sale(asset, work)
-            raise _payment_required(capture, quote(asset, work), use, held)
-    sha256 = open_or_refuse(capture.fact("manifest").open_file, capture.id)
+    capture, use = published(capture_id), asked_use()
+    record = record_of(capture)
+    _tell(record)
+    sha256 = _file(capture)  # before anybody pays for what cannot be had
+    offer = record.licence_on_chain
+    if not (is_free(record, use) and (offer is None or not offer.counts)):
+        _check_licensed(capture, use)
     return blob_answer(sha256, capture.fact("manifest").signed_media_type)
+
+
+def _check_licensed(capture: Capture, use: str) -> None:
+    """Raise Problem unless the contract, asked now, lets anyone use the work so, or the one whose licence is shown."""
+    asset, work = made(capture)
+    if lets_anyone(asset, work, use):
+        return
+    held = _shown(asset, use)
+    if held is None or not works().may(asset, held.holder, use):
+        _check_on_sale(asset, work)
+        raise _payment_required(capture, quote(asset, work), use, held)
+
+
+def _tell(record: RightsRecord) -> None:
+    """Say in the headers of this answer, be it a problem, what the photo's rights are; no cache gives it to others."""
+
+    @after_this_request
+    def tell(answer: Response) -> Response:
+        answer.headers["Cache-Control"] = "private, no-cache" if answer.status_code < 400 else "no-store"
+        answer.vary.add("Capture-Licence")
+        return about(record, answer)
+
+
+def _file(capture: Capture) -> bytes:
+    """The digest of the whole photo without the place. Raises Problem when that is not to be had."""
+    if "manifest" not in capture.facts:
+        raise not_yet(capture, "file")
+    found = capture.fact("manifest")
+    return open_or_refuse(found.open_file if found.location else None, capture.id)
 
 
 @buying.post("/a/<capture_id>/licences")
@@ -76,50 +102,8 @@ def show_order(capture_id: str, order_id: str) -> Response:
     return json_answer(order_json(order))
 
 
-@buying.get("/v1/catalogue")
-@limited("lookups")
-def catalogue() -> Response:
-    """Published works and what the use costs, one JSON object a line; `Link: rel="next"` leads to more."""
-    use, after = _use(), _after()
-    capture_ids = services().orders.works(after, MOST_LISTED)
-    rows = [row for capture_id in capture_ids if (row := _row(capture_id, use))]
-    answer = Response("".join(json.dumps(row) + "\n" for row in rows), mimetype="application/jsonl")
-    if len(capture_ids) == MOST_LISTED:
-        more = url_for("buying.catalogue", use=use, after=capture_ids[-1])
-        answer.headers["Link"] = f'<{more}>; rel="next"'
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
-
-
-def _row(capture_id: str, use: str) -> dict[str, Any] | None:
-    """A work that may be used so, free or for its price; None when it may not, or is not public."""
-    try:
-        capture = services().captures.get(capture_id)
-    except LookupError:
-        return None
-    if not capture.request.published:
-        return None
-    asset, work = made(capture)
-    offer, free = quote(asset, work), works().may(asset, ANYONE, use)
-    if not work.counts or not (free or _sells(offer, use)):
-        return None
-    return {
-        "id": capture.id, "page": url_for("public.page", capture_id=capture.id, _external=True),
-        "copy": url_for("buying.copy", capture_id=capture.id, use=use, _external=True), "use": use, "free": free,
-        "sha256": capture.fact("asset").sha256.hex(), "media_type": capture.fact("asset").media_type,
-        "asset": offer["asset"], "terms_id": offer["terms_id"],
-        "price": None if free else offer["price"], "chain": offer["chain"],
-    }  # fmt: skip
-
-
-def _after() -> str:
-    after = request.args.get("after", "")[:64]
-    if after and not re.fullmatch(CAPTURE_ID, after):
-        raise problem("malformed-request", "?after= is the last id of the page before.")
-    return after
-
-
-def _use() -> str:
+def asked_use() -> str:
+    """What the photo is for. Raises Problem for a use that the terms do not know."""
     use = request.args.get("use", "ai-training")
     if use not in USES:
         raise problem("malformed-request", f"?use= is one of {', '.join(USES)}.")

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from capture_api.negotiation import about, base_url, record_of
 from capture_api.problems import problem
 from capture_api.public import published
-from rights.dialects import OEMBED, RSL, oembed, rsl_default, tdm
+from rights.dialects import RSL, USAGE_DEFAULT, oembed, rsl_default, tdm
 
 crawlers = Blueprint("crawlers", __name__)
 
@@ -22,7 +22,7 @@ _ROBOTS = """License: {base}/license.xml
 
 User-agent: *
 Allow: /
-Content-Usage: train-ai=n
+Content-Usage: {usage}
 Content-Usage: {photos} search=y
 """
 
@@ -30,7 +30,9 @@ Content-Usage: {photos} search=y
 @crawlers.get("/robots.txt")
 def robots() -> Response:
     """Everything may be visited; what it may be used for is said by each answer."""
-    return Response(_ROBOTS.format(base=base_url(), photos=PHOTOS), mimetype="text/plain", headers=KEPT)
+    return Response(
+        _ROBOTS.format(base=base_url(), photos=PHOTOS, usage=USAGE_DEFAULT), mimetype="text/plain", headers=KEPT
+    )
 
 
 @crawlers.get("/license.xml")
@@ -50,10 +52,10 @@ def tdmrep() -> Response:
 def embed() -> Response:
     """A published photo for other people's pages (oEmbed 1.0)."""
     if request.args.get("format", "json") != "json":
-        raise problem("not-acceptable", "oEmbed is to be had as JSON: leave format out, or send format=json.")
+        raise problem("not-implemented", "oEmbed is to be had as JSON: leave format out, or send format=json.")
     record = record_of(published(_capture_id(request.args.get("url", ""))))
     shown = oembed(record, _pixels("maxwidth"), _pixels("maxheight"))
-    answer = about(record, Response(json.dumps(shown), mimetype=OEMBED), of_small_picture=True)
+    answer = about(record, Response(json.dumps(shown), mimetype="application/json"), of_small_picture=True)
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 

@@ -6,8 +6,8 @@ from typing import Any
 from flask import url_for
 
 from capture_api.ancestry import Ancestry
-from capture_api.market import offer_of_work
 from capture_api.match_json import match_json, match_links
+from capture_api.offering import offered
 from capture_api.services import services
 from pipeline.kin import title_of, undeclared
 from pipeline.record import Capture, Match, encode
@@ -79,4 +79,19 @@ def _terms(capture_id: str) -> dict[str, Any] | None:
         return None
     rights = other.rights
     stated = {**encode(rights), "licence_title": licence_title(rights), "licence_url": licence_url(rights)}
-    return stated | {"offer": offer_of_work(other)}
+    return stated | {"offer": _offer(other)}
+
+
+def _offer(capture: Capture) -> dict[str, Any] | None:
+    """Which terms a work is offered under; None for what is no work.
+
+    What was carried to the chain last is what it has: only after the work went to an account that we cannot act for is
+    the chain itself asked.
+    """
+    done = [order for order in services().orders.of(capture.id) if order.state == "done"]
+    if any(order.kind == "move" for order in done):
+        offer = offered(capture, "")
+        terms = offer.terms if offer else None
+    else:
+        terms = next((order.asked["terms"] for order in reversed(done) if order.kind in ("asset", "terms")), None)
+    return {name: terms[name] for name in ("preset", "share", "fee", "currency", "ai_training")} if terms else None

@@ -1,15 +1,14 @@
 """Photos as works: how they stand on the chain now, and what the contract offers for them."""
 
-import logging
 import re
 from typing import Any
 
 from capture_api.auth import caller
-from capture_api.problems import Problem, problem
+from capture_api.problems import problem
 from capture_api.services import services
 from ledger.asking import Works, WorkState
 from ledger.rights import RIGHTS, terms_id
-from pipeline.errors import Conflict, Unavailable
+from pipeline.errors import Unavailable
 from pipeline.parents import asset_id
 from pipeline.record import Capture
 from pipeline.works import COIN, Terms
@@ -18,8 +17,6 @@ from rights.offers import offer_json
 ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 HOLDER_AT = 80  # in the transaction's data: 4 bytes of the function, 32 each of work and terms, 12 of padding
 NOBODY = "0x" + "00" * 20  # in the holder's place, until the buyer is known
-
-log = logging.getLogger(__name__)
 
 
 def made(capture: Capture) -> tuple[int, WorkState]:
@@ -32,36 +29,6 @@ def made(capture: Capture) -> tuple[int, WorkState]:
     if "open" in wanted:
         raise problem("not-there-yet", "It is being made a work on the chain. Ask again soon.")
     raise problem("no-work", f"Its owner can make it one: POST /v1/captures/{capture.id}/asset.")
-
-
-def offered(capture: Capture) -> dict[str, Any] | None:
-    """What the contract offers for a capture, for the public record; None when it is no work, or cannot be asked now.
-
-    Only captures that were made works here are asked about: the others cost the chain nothing.
-    """
-    if not any(order.state == "done" for order in services().orders.of(capture.id, "asset")):
-        return None
-    try:
-        asset, work = made(capture)
-        return quote(asset, work) | {"token": token(asset)} if work.counts else None
-    except (Problem, Unavailable, Conflict) as unknown:
-        log.warning("the record of %s has no offer: %s", capture.id, unknown)
-        return None
-
-
-def offer_of_work(capture: Capture) -> dict[str, Any] | None:
-    """Which terms a work is offered under; None for what is no work.
-
-    What was carried to the chain last is what it has: only after the work went to an account that we cannot act for is
-    the chain itself asked.
-    """
-    done = [order for order in services().orders.of(capture.id) if order.state == "done"]
-    if any(order.kind == "move" for order in done):
-        offer = offered(capture)
-        terms = offer["terms"] if offer else None
-    else:
-        terms = next((order.asked["terms"] for order in reversed(done) if order.kind in ("asset", "terms")), None)
-    return {name: terms[name] for name in ("preset", "share", "fee", "currency", "ai_training")} if terms else None
 
 
 def token(asset: int) -> str:
@@ -102,6 +69,13 @@ def purchase(offer: dict[str, Any], holder: str = "") -> dict[str, Any]:
         "transaction": {"to": works().contract, "value": value, "data": data, "holder_at_byte": HOLDER_AT},
         "approve": price if price["currency"] else None,
     }
+
+
+def lets_anyone(asset: int, work: WorkState, use: str) -> bool:
+    """Whether the terms give the use away. Not asked of the contract for somebody: anyone can buy anybody a licence."""
+    terms = terms_now(work)
+    free = terms.ai_training == "allowed" if use == "ai-training" else getattr(terms, use) and not terms.fee
+    return bool(free) and work.counts and not work.awaits_parents and not works().review(asset).barred
 
 
 def terms_now(work: WorkState) -> Terms:

@@ -5,14 +5,13 @@ from hashlib import sha256
 from flask import Response, after_this_request, request
 
 from capture_api.captures import blob_answer, is_known, lasting, not_yet, open_or_refuse
-from capture_api.market import offered
+from capture_api.offering import offered
 from capture_api.problems import problem
 from capture_api.services import services
 from pipeline.errors import Unavailable
 from pipeline.record import Capture
 from rights.dialects import C2PA, JSON_LD, RSL, links, usage_headers
-from rights.offers import PRESETS as OFFERS
-from rights.record import ChainLicence, RightsRecord, rights_record, with_offer
+from rights.record import RightsRecord, rights_record
 from rights.xmp import with_xmp, xmp
 
 # In the order of preference, for those who take anything. `?format=` asks for one by its name here.
@@ -26,18 +25,9 @@ def base_url() -> str:
 
 
 def record_of(capture: Capture) -> RightsRecord:
-    """The rights record of a published capture."""
-    record = rights_record(capture, base_url())
-    found = offered(capture)
-    if found is None:
-        return record
-    page, terms = record.page, found["terms"]
-    return with_offer(record, ChainLicence(
-        chain_id=found["chain"]["id"], contract=found["chain"]["contract"], local=found["chain"]["local"],
-        asset=found["asset"], token=found["token"], terms_id=found["terms_id"], terms=terms,
-        title=OFFERS[terms["preset"]].title if terms["preset"] else "Terms of its owner's own",
-        price=int(found["price"]["amount"]), currency=found["price"]["currency"], copy=f"{page}/copy",
-    ))  # fmt: skip
+    """The rights record of a published capture: what was stated, and what counts now."""
+    base = base_url()
+    return rights_record(capture, base, offered(capture, base))
 
 
 def wanted(image_type: str) -> str:
@@ -49,15 +39,15 @@ def wanted(image_type: str) -> str:
         if name not in FORMATS:
             raise problem("malformed-request", f"format is one of {', '.join(FORMATS)}.")
         return name
-    offered = {media_type: name for name, media_type in DIALECTS.items()} | {image_type: "image"}
+    there = {media_type: name for name, media_type in DIALECTS.items()} | {image_type: "image"}
     if not (accepted := request.accept_mimetypes):
         return "html"
     # What has the quality 0 is not wanted, whatever else `*/*` takes; the library leaves that to us.
-    found = accepted.best_match([each for each in offered if accepted.quality(each)])
+    found = accepted.best_match([each for each in there if accepted.quality(each)])
     if found is None:
-        raise problem("not-acceptable", f"This photo is to be had as {', '.join(offered)}. Send one of these in "
+        raise problem("not-acceptable", f"This photo is to be had as {', '.join(there)}. Send one of these in "
                       "Accept, or `?format=` with one of " + ", ".join(FORMATS) + ".")  # fmt: skip
-    return offered[found]
+    return there[found]
 
 
 def vary() -> None:

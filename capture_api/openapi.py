@@ -14,7 +14,7 @@ from capture_api.openapi_family import FAMILY, FAMILY_SCHEMAS, METADATA_SCHEMAS,
 from capture_api.openapi_parts import BYTES, JSON, Call, header, path, ref
 from capture_api.openapi_plain import KEYED, PLAIN, PLAIN_SCHEMAS, QUOTA
 from capture_api.openapi_reviews import REVIEW_CALLS, REVIEW_SCHEMAS
-from capture_api.openapi_rights import RIGHTS
+from capture_api.openapi_rights import RIGHTS, RIGHTS_SCHEMAS
 from capture_api.openapi_statements import STATEMENT_CALLS, statement_schemas
 from capture_api.openapi_told import TOLD, TOLD_SCHEMAS
 from capture_api.openapi_uploads import UPLOADS
@@ -246,7 +246,8 @@ def _operation(call: Call) -> dict[str, Any]:
         "security": [{"key": []}] if call.key else [],
     }
     for status, group in _by_status(call.problems).items():
-        content = {"application/problem+json": {"schema": ref("Problem")}}
+        shape = ref("PaymentRequired" if status == 402 else "Problem")
+        content = {"application/problem+json": {"schema": shape}}
         operation["responses"][str(status)] = {"description": group, "content": content}
     if call.body:
         operation["requestBody"] = {"required": True, "content": call.body}
@@ -295,6 +296,7 @@ def _schemas() -> dict[str, Any]:
         **DEVICE_SCHEMAS,
         **WORK_SCHEMAS,
         **REVIEW_SCHEMAS,
+        **RIGHTS_SCHEMAS,
         **WALLET_SCHEMAS,
         **TOLD_SCHEMAS,
         **PLAIN_SCHEMAS,

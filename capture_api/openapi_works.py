@@ -69,9 +69,11 @@ WORK_CALLS = (
          key=False),
     Call("get", "/work/{id}", "The owner's page of a work: its offer and its revenue.", {200: ("text/html", _TEXT)}, (),
          (_ID,), key=False),
-    Call("get", "/v1/catalogue", "Published works that may be used so and what that costs, one JSON object a line.",
-         {200: ("application/jsonl", BYTES)}, ("malformed-request", "too-many-requests", "no-work", "unavailable"),
-         (_USE, query("after", "The last id of the page before", _CAPTURE)), key=False),
+    Call("get", "/v1/catalogue", "Published photos that may be used so and what that costs, one JSON object a line, "
+         "each a CatalogueRow: docs/licences.md.", {200: ("application/jsonl", BYTES)},
+         ("malformed-request", "too-many-requests", "unavailable"),
+         (_USE, query("after", "Where the page before ended", {"type": "string", "pattern": "^[A-Za-z0-9]{0,64}$"}),
+          query("limit", "Photos in one page, at most", {"type": "integer", "minimum": 1, "maximum": 100})), key=False),
 )  # fmt: skip
 
 _TERMS = {

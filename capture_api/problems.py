@@ -67,6 +67,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "too-many-requests": (429, "That was asked too often"),
     "checksum-mismatch": (460, "The bytes have another checksum"),
     "internal": (500, "Something here is broken"),
+    "not-implemented": (501, "That part of a standard is not spoken here"),
     "unavailable": (503, "A part of the service is out of reach"),
 }
 

@@ -27,6 +27,7 @@ from store.orders import Kind
 from store.shares import Descendant
 
 MOST_PAYMENTS = 200
+MOST_CLAIMS = 100
 MOST_CURRENCIES = 20  # that others paid in: each is a question to the chain for the work and for each of its ancestors
 OFFERS: tuple[Kind, ...] = ("asset", "terms")
 MOST_DERIVATIVES = 50  # in one page: each takes two or three questions to the chain
@@ -55,8 +56,8 @@ def revenue(capture_id: str) -> Response:
         "currencies": [_revenue(asset, shares, currency) for currency in _currencies(capture, work)],
         "payments": _payments(asset),
         "claims": [
-            *map(order_json, services().orders.of(capture.id, "claim")),
-            *map(seen_json, services().chain_events.of(capture.id, "claim")),
+            *map(order_json, services().orders.of(capture.id, "claim")[-MOST_CLAIMS:]),
+            *map(seen_json, services().chain_events.of(capture.id, "claim")[-MOST_CLAIMS:]),
         ],
         "from_derivatives": [row for each in page if (row := _from_derivative(each, asset))],
         "more": len(found) > len(page),

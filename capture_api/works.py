@@ -12,7 +12,7 @@ from capture_api.auth import caller, may_see, needs
 from capture_api.body import CAPTURE_ID
 from capture_api.captures import captures, own, own_or_published
 from capture_api.json_body import read_json
-from capture_api.market import ADDRESS, asset_of, known, made, purchase, quote, token, works
+from capture_api.market import ADDRESS, asset_of, known, lets_anyone, made, purchase, quote, token, works
 from capture_api.orders import order_json, order_licence, order_work, ordered, seen_json
 from capture_api.problems import problem
 from capture_api.render import json_answer
@@ -161,7 +161,7 @@ def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
         "counts": work.counts,
         "awaits_parents": work.awaits_parents,
         "is_derivative": any(work.shares_digest),
-        "free_uses": [use for use in USES if works().may(asset_of(capture), "0x" + "00" * 19 + "01", use)],
+        "free_uses": [use for use in USES if lets_anyone(asset_of(capture), work, use)],
     }
 
 

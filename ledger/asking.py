@@ -145,12 +145,12 @@ class Works:
 
         Of all blocks at once while that is little; else from the newest backwards, as far as a few questions lead.
         """
-        found: list[Answer] = []
+        found: list[Answer] | None = None
         last, span = self._nodes.ask("eth_blockNumber").number(), None
         for _ in range(MOST_QUESTIONS):
             first = 0 if span is None else max(0, last - span + 1)
             try:
-                found = self._paid(asset, first, last) + found
+                found = self._paid(asset, first, last) + (found or [])
             except (Refused, Unavailable):  # too many blocks for this node, or events for one answer
                 span = BLOCKS_AT_ONCE if span is None else span // 8
                 if not span:
@@ -159,9 +159,7 @@ class Works:
             if first == 0 or len(found) >= most:
                 break
             last = first - 1
-        else:
-            return [self._payment(row) for row in found[-most:]] or None
-        return [self._payment(row) for row in found[-most:]]
+        return None if found is None else [self._payment(row) for row in found[-most:]]
 
     def _paid(self, asset: int, first: int, last: int) -> list[Answer]:
         topics = [RIGHTS.topic("Paid"), "0x" + asset.to_bytes(32).hex()]

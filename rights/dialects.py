@@ -15,8 +15,14 @@ JSON_LD, RSL, C2PA, OEMBED = "application/ld+json", "application/rsl+xml", "appl
 RSL_NAMESPACE = "https://rslstandard.org/rsl"
 CACHE_S = 3600  # of oEmbed: how long somebody else's page may show this without asking again
 
-# draft-ietf-aipref-vocab: there is yes, no, and silence; "ask first" is a no to whoever does not ask.
-_TRAIN_AI: dict[AiTraining, str] = {"allowed": "y", "ask": "n", "not_allowed": "n"}
+# draft-ietf-aipref-vocab: there is yes, no, and silence; "ask first" is a no to whoever does not ask. Who publishes a
+# page wants it found: search is no learning from the photo.
+_USAGE: dict[AiTraining, str] = {
+    "allowed": "train-ai=y, ai-use=y, search=y",
+    "ask": "train-ai=n, ai-use=n, search=y",
+    "not_allowed": "train-ai=n, ai-use=n, search=y",
+}
+USAGE_DEFAULT = _USAGE["not_allowed"]
 # A URL within <> of a Link header (RFC 8288): all that a URL may have, and nothing that would end it.
 _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%~-._"
 
@@ -59,7 +65,7 @@ def rsl(record: RightsRecord) -> str:
     """Really Simple Licensing 1.0: may machines use it, and if they must ask, where."""
     root, content = _rsl(f"/a/{quote(record.id)}")
     if record.ai_training == "not_allowed":
-        _licence(content, prohibits="ai-all")
+        _forbid_ai(content)
     elif record.ai_training == "allowed":
         _allow(_licence(content, permits="ai-all search"), record.licence_url)
     else:
@@ -68,8 +74,7 @@ def rsl(record: RightsRecord) -> str:
         # RSL's word for "not without an agreement": a payment of no amount, whose terms are got at an address. Amounts
         # are of currencies with three letters; a chain's coin has none, and its price is told at that address.
         payment = ElementTree.SubElement(_licence(content, permits="ai-all"), "payment", type="purchase")
-        offer = record.licence_on_chain
-        ElementTree.SubElement(payment, "custom").text = offer.copy if offer else record.acquire_page
+        ElementTree.SubElement(payment, "custom").text = _where_to_ask(record)
     if holder := record.credit or record.creator:
         ElementTree.SubElement(content, "copyright", contactUrl=record.acquire_page).text = xml_text(holder)
     ElementTree.SubElement(content, "terms").text = xml_text(record.licence_url)
@@ -79,7 +84,7 @@ def rsl(record: RightsRecord) -> str:
 def rsl_default(path: str) -> str:
     """The RSL of all that lies under a path and states nothing nearer: not for AI."""
     root, content = _rsl(path)
-    _licence(content, prohibits="ai-all")
+    _forbid_ai(content)
     return _xml(root)
 
 
@@ -132,7 +137,7 @@ def open_graph(record: RightsRecord) -> tuple[tuple[str, str], ...]:
 
 def usage_headers(record: RightsRecord) -> dict[str, str]:
     """What every answer about the photo says to machines: AI preferences (IETF) and TDM reservation (W3C)."""
-    headers = {"Content-Usage": f"train-ai={_TRAIN_AI[record.ai_training]}"} | tdm(record.ai_training)
+    headers = {"Content-Usage": _USAGE[record.ai_training]} | tdm(record.ai_training)
     if record.ai_training != "allowed":
         headers["tdm-policy"] = _url(record.page)
     return headers
@@ -154,7 +159,7 @@ def links(record: RightsRecord, of_small_picture: bool = False) -> str:
         (record.address("rsl"), {"rel": "license", "type": RSL}),
         *((address, {"rel": "alternate", "type": media_type}) for media_type, address in alternates(record)),
     ]
-    if record.licence_on_chain:
+    if record.licence_on_chain and record.licence_on_chain.on_sale:
         found.append((record.licence_on_chain.copy, {"rel": "payment"}))
     if record.manifest and not of_small_picture:
         found.append((record.manifest, {"rel": "c2pa-manifest", "type": C2PA}))
@@ -183,6 +188,17 @@ def _licence(content: ElementTree.Element, **rules: str) -> ElementTree.Element:
     for rule, uses in rules.items():
         ElementTree.SubElement(licence, rule, type="usage").text = uses
     return licence
+
+
+def _forbid_ai(content: ElementTree.Element) -> None:
+    _allow(_licence(content, permits="search", prohibits="ai-all"))
+
+
+def _where_to_ask(record: RightsRecord) -> str:
+    """Where machines get leave to learn from the photo: by a licence that is for sale, or else of a person."""
+    offer = record.licence_on_chain
+    sold = offer and offer.on_sale and offer.terms["ai_training"] == "paid"
+    return offer.copy if offer and sold else record.acquire_page
 
 
 def _allow(licence: ElementTree.Element, licence_url: str = "") -> None:

@@ -1,13 +1,15 @@
 """One record of what a published photo is and under which terms: every dialect is written from it alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from pipeline.record import AiTraining, Anchor, Capture, Dimensions, Manifest, Rights
 from rights.terms import PRESETS, licence_title, licence_url
+
+CLOSED = "all-rights-reserved"
 
 THUMBNAIL_SIDE = 512  # pixels: the longer side of what every stranger may see
 ISCC = "io.iscc.v0"
@@ -30,24 +32,47 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A licence and the word on AI. `licence`: a preset's name, a URL of the owner's, None for terms of no preset."""
+
+    licence: str | None
+    licence_title: str
+    licence_url: str
+    ai_training: AiTraining
+
+
+@dataclass(frozen=True, slots=True)
 class ChainLicence:
     """What a contract on a chain offers for the photo. `token`: CAIP-19; `asset`, `terms_id`: hex.
 
     `price`: of a licence, in the smallest unit of `currency` (a token's address, or None for the chain's coin); 0 when
-    what the terms allow is free. `title`: the terms in plain words; `copy`: where the file is got, for money or free.
+    what the terms allow is free. `title`: the terms in plain words; `licence`, `licence_title`, `text_url`: which
+    licence that is and where its words can be read, None for terms of no preset; `copy`: where the file is got, for
+    money or free. `on_sale`: whether a licence can be bought for the price now; `why_not`: why the contract sells none,
+    when something stands in the way. `counts`: it is the first work of its file; `barred`: an objection was upheld.
+    `is_known`: the chain said so just now; else these are the terms that were put there last from here, and nothing is
+    for sale. `chain_id` and `token` are None while the chain was never reached.
     """
 
-    chain_id: int
+    chain_id: int | None
     contract: str
     local: bool
     asset: str
-    token: str
+    token: str | None
     terms_id: str
     terms: Mapping[str, Any]
     title: str
+    licence: str | None
+    licence_title: str
+    text_url: str | None
     price: int
     currency: str | None
     copy: str
+    on_sale: bool
+    why_not: str | None
+    counts: bool
+    barred: bool
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +90,8 @@ class EarlierRights:
 class RightsRecord:
     """What anyone may be told about a published photo. All addresses are absolute.
 
+    `licence_title`, `licence_url` and `ai_training` are what counts: a work's terms on the chain, as long as the work
+    counts there, and else what was stated; that is in `stated`.
     `sha256`, `media_type` and `size` (bytes) are the upload's. `iscc`: as text, from the manifest that is public; None
     when there is none. `image`: what the licence lets strangers have, whole or small; `whole_image` says which.
     `manifest`: where the C2PA manifest store is. `log_index`: the leaf's position in the log. `licence_on_chain`: what
@@ -86,6 +113,7 @@ class RightsRecord:
     licence_url: str
     acquire_page: str
     ai_training: AiTraining
+    stated: Stated
     creator: str | None = None
     credit: str | None = None
     copyright_notice: str | None = None
@@ -105,7 +133,7 @@ class RightsRecord:
         return f"{self.page}?format={dialect}"
 
 
-def rights_record(capture: Capture, base: str) -> RightsRecord:
+def rights_record(capture: Capture, base: str, offer: ChainLicence | None = None) -> RightsRecord:
     """The record of a capture as strangers see it. `base`: the service's address, without a slash at its end."""
     *earlier, (rights, stated_at, stated_index) = _history(capture)
     asset = capture.fact("asset")
@@ -113,7 +141,9 @@ def rights_record(capture: Capture, base: str) -> RightsRecord:
     manifest: Manifest | None = capture.facts.get("manifest")
     inclusion = capture.facts.get("inclusion")
     thumbnail = _thumbnail(capture, page) if manifest else None
-    whole = _whole(capture, manifest, page) if manifest and rights.licence in OPEN_LICENCES else None
+    stated = Stated(rights.licence, licence_title(rights), licence_url(rights), rights.ai_training)
+    counting = _effective(stated, offer, page)
+    whole = _whole(capture, manifest, page) if manifest and counting.licence in OPEN_LICENCES else None
     return RightsRecord(
         id=capture.id,
         title="A photo that was refused" if "rejection" in capture.facts else "A registered photo",
@@ -124,10 +154,11 @@ def rights_record(capture: Capture, base: str) -> RightsRecord:
         sha256=asset.sha256,
         media_type=asset.media_type,
         size=asset.size,
-        licence_title=licence_title(rights),
-        licence_url=licence_url(rights),
+        licence_title=counting.licence_title,
+        licence_url=counting.licence_url,
         acquire_page=page,
-        ai_training=rights.ai_training,
+        ai_training=counting.ai_training,
+        stated=stated,
         creator=rights.creator,
         credit=rights.credit,
         copyright_notice=rights.copyright_notice,
@@ -138,6 +169,7 @@ def rights_record(capture: Capture, base: str) -> RightsRecord:
         manifest=f"{page}?format=c2pa" if manifest and manifest.open_store else None,
         log_index=inclusion.index if inclusion else None,
         anchor=capture.facts.get("anchor"),
+        licence_on_chain=offer,
         stated_index=stated_index,
         earlier=tuple(
             EarlierRights(licence_title(said), licence_url(said), said.ai_training, at, index)
@@ -146,10 +178,21 @@ def rights_record(capture: Capture, base: str) -> RightsRecord:
     )
 
 
-def with_offer(record: RightsRecord, offer: ChainLicence) -> RightsRecord:
-    """The record of a photo that is a work on a chain: its terms there are the owner's newest word on AI, too."""
-    said: dict[str, AiTraining] = {"allowed": "allowed", "paid": "ask", "denied": "not_allowed"}
-    return replace(record, licence_on_chain=offer, ai_training=said[offer.terms["ai_training"]])
+def _effective(stated: Stated, offer: ChainLicence | None, page: str) -> Stated:
+    """The licence and the word on AI that count: a work's terms on the chain are its owner's newest word."""
+    if offer is None or not offer.counts:
+        return stated
+    if offer.barred:  # the contract lets nobody use it any more, not even for what its terms give away
+        closed = PRESETS[CLOSED]
+        return Stated(CLOSED, closed.title, closed.url, "not_allowed")
+    return Stated(offer.licence, offer.licence_title, offer.text_url or page, _ai_training(stated, offer))
+
+
+def _ai_training(stated: Stated, offer: ChainLicence) -> AiTraining:
+    # A contract has no word for "ask first": that it sells no licence for training is what it can say of that.
+    if offer.terms["ai_training"] == "denied":
+        return "ask" if stated.ai_training == "ask" else "not_allowed"
+    return "allowed" if offer.terms["ai_training"] == "allowed" else "ask"
 
 
 def _history(capture: Capture) -> list[tuple[Rights, datetime, int | None]]:

@@ -21,10 +21,11 @@ _NAMESPACES = {
 for _prefix, _uri in _NAMESPACES.items():
     ElementTree.register_namespace(_prefix, _uri)
 
-# PLUS's vocabulary: a prohibition that points at its constraint is what "ask first" comes to.
+# PLUS's vocabulary: a prohibition that points at its constraint is what "ask first" comes to. "No" is to all mining, as
+# in the other languages, not to training alone; who publishes a page wants it found.
 _DATA_MINING: dict[AiTraining, str] = {
     "allowed": "DMI-ALLOWED",
-    "not_allowed": "DMI-PROHIBITED-AIMLTRAINING",
+    "not_allowed": "DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING",
     "ask": "DMI-PROHIBITED-SEECONSTRAINT",
 }
 _VOCABULARY = "http://ns.useplus.org/ldf/vocab/"

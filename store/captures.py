@@ -29,6 +29,14 @@ LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); e
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
 
+# Made once: every page reads captures, and building the query costs as much as running it.
+_ID: sa.BindParameter[str] = sa.bindparam("capture_id")
+_CAPTURE = sa.select(captures, erasures.c.erased_at).outerjoin(erasures).where(captures.c.id == _ID)
+_FACTS = (
+    sa.select(facts.c.name, facts.c.value, facts.c.created_at).where(facts.c.capture_id == _ID).order_by(facts.c.number)
+)
+
+
 class BytesGone(Unavailable):
     """The bytes were stored already, as another capture's, which was erased before this was committed."""
 
@@ -85,16 +93,12 @@ class CaptureRecords:
 
         Its `anchor` is of state `included`, and no fact yet, while the chain may still take the block back.
         """
-        both = sa.select(captures, erasures.c.erased_at).outerjoin(erasures)
+        mine = {"capture_id": capture_id}
         with self._database.read() as connection:
-            row = connection.execute(both.where(captures.c.id == capture_id)).first()
+            row = connection.execute(_CAPTURE, mine).first()
             if row is None:
                 raise LookupError(f"no capture {capture_id}")
-            written = connection.execute(
-                sa.select(facts.c.name, facts.c.value, facts.c.created_at)
-                .where(facts.c.capture_id == capture_id)
-                .order_by(facts.c.number)
-            ).all()
+            written = connection.execute(_FACTS, mine).all()
             known = {name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written}
             times = {name: as_moment(moment) for name, _, moment in written}
             _show_inclusion(connection, known, times)

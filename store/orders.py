@@ -57,6 +57,15 @@ class Relayed:
         return self.hash, *reversed(self.replaced)
 
 
+# Made once: the page of every photo asks.
+_STANDING = (
+    sa.select(orders)
+    .where(orders.c.capture_id == sa.bindparam("capture_id"), orders.c.state == "done")
+    .where(orders.c.kind.in_(("asset", "terms", "derive", "flag", "appeal", "resolve")))
+    .order_by(orders.c.number)
+)
+
+
 class Orders:
     """The tables `orders` and `relayed`."""
 
@@ -99,6 +108,11 @@ class Orders:
         which = [orders.c.capture_id == capture_id, *([orders.c.kind == kind] if kind else [])]
         with self._database.read() as connection:
             return [_order(row) for row in connection.execute(sa.select(orders).where(*which).order_by("number"))]
+
+    def standing(self, capture_id: str) -> list[Order]:
+        """What was done to a capture's work that changes how it is offered, oldest first; none when it is no work."""
+        with self._database.read() as connection:
+            return [_order(row) for row in connection.execute(_STANDING, {"capture_id": capture_id})]
 
     def works(self, after: str, limit: int) -> list[str]:
         """Captures that were made works, by their ids, from behind this one on."""

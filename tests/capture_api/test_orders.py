@@ -148,3 +148,16 @@ def test_a_wallet_that_burns_gas_is_not_paid_for(service: Running) -> None:
     refused = ask(service, "POST", f"/v1/captures/{capture}/claims")
     assert (refused.status, "more than 3,000,000 gas" in refused.json["detail"]) == (409, True), refused.body
     assert refused.json["order"]["transactions"] == []
+
+
+def test_a_licence_for_an_account_that_is_nobodys_gives_nothing_to_everybody(service: Running) -> None:
+    headers = {"Capture_Metadata": json.dumps({"published": True})}
+    capture = registered(service, 7719, **headers)
+    made(service, capture, {"preset": "commercial", "fee": "5"})
+    holder = json.dumps({"holder": "0x" + "00" * 19 + "01"}).encode()
+    given = service.ask(
+        "POST", f"/a/{capture}/licences", holder, None, Content_Type="application/json", Prefer="wait=20"
+    )
+    assert given.json["state"] == "done", given.body
+    assert service.ask("GET", f"/a/{capture}/copy?use=commercial", key=None).status == 402
+    assert ask(service, "GET", f"/v1/captures/{capture}/asset").json["free_uses"] == []

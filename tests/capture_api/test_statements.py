@@ -70,7 +70,7 @@ def test_the_history_has_both_and_the_newest_counts(service: Running, restated: 
 def test_every_dialect_says_the_newest(service: Running, restated: dict[str, Any]) -> None:
     address = f"/a/{restated['id']}"
     page = service.ask("GET", address, key=None, Accept="text/html")
-    assert page.headers["Content-Usage"] == "train-ai=n"
+    assert page.headers["Content-Usage"] == "train-ai=n, ai-use=n, search=y"
     html = page.body.decode()
     assert "All rights reserved" in html
     assert "What was stated before" in html

@@ -352,9 +352,9 @@ def test_every_dialect_of_a_work_says_the_same(service: Running) -> None:
     assert f"{page}/copy" in rsl
     headers = dialect("image").headers
     assert f'<{page}/copy>; rel="payment"' in headers["Link"]
-    assert (headers["Content-Usage"], headers["tdm-reservation"]) == ("train-ai=n", "1")
+    assert (headers["Content-Usage"], headers["tdm-reservation"]) == ("train-ai=n, ai-use=n, search=y", "1")
     ask(service, "PUT", f"/v1/captures/{capture}/terms", {"terms": {"preset": "cc0"}})
-    assert dialect("json").headers["Content-Usage"] == "train-ai=y", "the owner's newest word"
+    assert dialect("json").headers["Content-Usage"] == "train-ai=y, ai-use=y, search=y", "the owner's newest word"
 
 
 def test_whoever_follows_is_told_of_licences_and_money(service: Running) -> None:

@@ -107,23 +107,33 @@ def test_nothing_is_named_before_it_is_there() -> None:
     assert oembed(record)["type"] == "link"
 
 
-def read(licence: ElementTree.Element) -> tuple[str, str | None, str | None]:
+def read(licence: ElementTree.Element) -> tuple[dict[str, str | None], str | None]:
     """What one licence of RSL permits or prohibits, and for what kind of payment."""
-    (rule,) = (element for element in licence if element.get("type") and not element.tag.endswith("payment"))
+    rules = {rule: licence.findtext(f"r:{rule}", namespaces=NS) for rule in ("permits", "prohibits")}
     payment = licence.find("r:payment", NS)
-    return rule.tag.rpartition("}")[2], rule.text, None if payment is None else payment.get("type")
+    return {name: uses for name, uses in rules.items() if uses}, None if payment is None else payment.get("type")
 
 
 @pytest.mark.parametrize(
     ("choice", "usage", "reservation", "licences"),
     [
-        ("allowed", "train-ai=y", "0", [("permits", "ai-all search", "free")]),
-        ("ask", "train-ai=n", "1", [("permits", "search", "free"), ("permits", "ai-all", "purchase")]),
-        ("not_allowed", "train-ai=n", "1", [("prohibits", "ai-all", None)]),
+        ("allowed", "train-ai=y, ai-use=y, search=y", "0", [({"permits": "ai-all search"}, "free")]),
+        (
+            "ask",
+            "train-ai=n, ai-use=n, search=y",
+            "1",
+            [({"permits": "search"}, "free"), ({"permits": "ai-all"}, "purchase")],
+        ),
+        (
+            "not_allowed",
+            "train-ai=n, ai-use=n, search=y",
+            "1",
+            [({"permits": "search", "prohibits": "ai-all"}, "free")],
+        ),
     ],
 )
 def test_the_choice_on_ai_in_every_dialect(
-    choice: AiTraining, usage: str, reservation: str, licences: list[tuple[str, str, str | None]]
+    choice: AiTraining, usage: str, reservation: str, licences: list[tuple[dict[str, str], str]]
 ) -> None:
     record = recorded(Rights(ai_training=choice))
     headers = usage_headers(record)

@@ -47,7 +47,7 @@ def test_a_packet_says_what_the_record_says(rights: Rights) -> None:
     assert said["plus:LicensorURL"] == record.acquire_page
     asked = {
         "allowed": "DMI-ALLOWED",
-        "not_allowed": "DMI-PROHIBITED-AIMLTRAINING",
+        "not_allowed": "DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING",
         "ask": "DMI-PROHIBITED-SEECONSTRAINT",
     }
     assert said["plus:DataMining"] == "http://ns.useplus.org/ldf/vocab/" + asked[rights.ai_training]
