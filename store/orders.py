@@ -193,21 +193,24 @@ class Orders:
 
     def done(self, order: Order, result: Mapping[str, Any]) -> None:
         """The chain shows what was wanted; whoever follows the capture is told, once."""
-        whole = {**(order.result or {}), **result}
-        brought = json.dumps(whole)
         mine = captures.c.id == order.capture_id
         with self._database.write() as connection:
+            row = connection.execute(sa.select(orders.c.result).where(orders.c.id == order.id)).first()
+            if row is None:
+                return  # erased with its capture
+            held = json.loads(row.result or "{}")  # not what the caller read: a transaction may have brought more since
+            whole = {**held, **result}
             if order.kind == "derive" and "shares" in whole:  # first: captures are locked before anything of theirs
                 parents = [int(parent["asset"], 16) for parent in order.asked["parents"]]
                 write_shares(connection, order.capture_id, map(int, whole["shares"]), parents)
-            values = {"state": "done", "raw": None, "problem": None, "result": brought}
+            values = {"state": "done", "raw": None, "problem": None, "result": json.dumps(whole)}
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
             told = changes.c.capture_id == order.capture_id, changes.c.name == ORDERED[order.kind]
             known = connection.execute(sa.select(changes.c.number).where(*told)).first()
             # A work is made once, and says once what it was made from: a chain that lost its blocks gets that again.
             if known and order.kind in ("asset", "derive"):
                 return
-            if _brought_nothing(order, whole):
+            if _brought_nothing(order.kind, held, whole):
                 return
             note_changes(connection, ORDERED[order.kind], now_text(), mine)
             if order.kind == "derive":
@@ -234,12 +237,12 @@ class Orders:
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
 
 
-def _brought_nothing(order: Order, result: Mapping[str, Any]) -> bool:
+def _brought_nothing(kind: Kind, held: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
     """Whether nothing was there to be paid, or the licence was there already: anybody may ask for that, and its owner
-    is told nothing new."""
-    if order.kind == "licence":
-        return "licence" not in (order.result or {})  # what a transaction of its own brought
-    return order.kind == "claim" and result.get("amount") == "0"
+    is told nothing new. `held`: what a transaction of the order's own had brought."""
+    if kind == "licence":
+        return "licence" not in held
+    return kind == "claim" and whole.get("amount") == "0"
 
 
 def _note(connection: Connection, name: str, works: Sequence[str], but: str) -> None:
