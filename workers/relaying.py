@@ -24,10 +24,6 @@ AFTER_FAULT_S = 60.0
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
 WAIT_S = 60.0  # for a block; what is in none by then is replaced, for higher fees, or sent again as it is
 MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
-OTHER_TERMS = (
-    "the holder has a licence under other terms that lasts: only the holder's own transaction can replace it. Send it "
-    "from the holder's account, or wait until that licence ends"
-)
 # What runs code of others, a wallet's or a token's, and what is said when that code refuses.
 OTHERS_CODE = {
     "claim": "whoever owns the work, or the token, refuses the payment: it waits in the contract",
@@ -196,7 +192,7 @@ class Relaying:
         except Conflict:
             raise Unavailable(f"the chain, which had the licence {licence:#x} a moment ago") from None
         if held.terms_id != terms_id(from_json(order.asked["terms"])):
-            raise Rejected(OTHER_TERMS)
+            raise Rejected("the holder has a licence under other terms, and the contract sells no second one")
         terms = held.terms_id.hex()
         return {"licence": f"{licence:#x}", "holder": held.holder, "until": held.until, "terms_id": terms}
 

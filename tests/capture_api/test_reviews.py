@@ -41,7 +41,8 @@ def test_an_objection_is_raised_appealed_and_decided(service: Running) -> None:
     decided = ask(service, "POST", f"{path}/decision", {"upheld": True, "evidence": EVIDENCE}, moderator)
     assert decided.json["result"] == {"upheld": True}
     assert ask(service, "GET", f"{path}/review").json["barred"] is True
-    assert told(service, capture, since, 3) == ["review"] * 3
+    names = told(service, capture, since, 6)
+    assert [name for name in names if name != "order-refused"] == ["review"] * 3
 
 
 def test_only_those_who_may_object_appeal_or_decide(service: Running) -> None:
