@@ -59,11 +59,15 @@ def test_a_licence_that_was_given_on_is_bought_again(service: Running) -> None:
 
 
 def test_a_licence_under_other_terms_is_bought_beside_the_one_that_lasts(service: Running) -> None:
-    capture = registered(service, 7702)
-    made(service, capture, {"preset": "commercial", "fee": "5"})
+    capture, first_terms = registered(service, 7702), {"preset": "commercial", "fee": "5"}
+    made(service, capture, first_terms)
     first, path = bought(service, capture), f"/v1/captures/{capture}"
     assert ask(service, "PUT", f"{path}/terms", {"terms": {"preset": "ai-training-paid", "fee": "7"}}).status == 200
-    assert bought(service, capture)["result"]["licence"] != first["result"]["licence"]
+    second = bought(service, capture)
+    assert second["result"]["licence"] != first["result"]["licence"]
+    assert second["result"]["terms_id"] == ask(service, "GET", f"{path}/asset").json["terms_id"]
+    assert ask(service, "PUT", f"{path}/terms", {"terms": first_terms}).status == 200
+    assert bought(service, capture)["id"] == first["id"], "which still lasts"
     assert received(service, capture) == "12"
 
 
