@@ -23,6 +23,7 @@ export async function show(work, act, move) {
   part("wallet-forget").onclick = () => act("Forgetting it…", () => api.get("/v1/wallet", { method: "DELETE" }), "It is forgotten.");
   part("wallet-move").hidden = !own || owns(own) || !owns(kept);
   part("wallet-move").onclick = move;
+  part("wallet").hidden = false; // not before its buttons do something
 }
 
 async function bind() {
