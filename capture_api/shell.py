@@ -23,7 +23,7 @@ LICENCES = {
     ),
     "cc-by-sa-4.0": (
         "Shared alike (CC BY-SA)",
-        "Others may use, change and share it, also for money, and name me; what they make of it is under the same licence "
+        "Others may use, change and share it, also for money, and name me; what they make of it has the same licence "
         "(CC BY-SA 4.0).",
     ),
     "cc-by-nc-4.0": (
@@ -36,7 +36,7 @@ LICENCES = {
     ),
     "cc-by-nc-sa-4.0": (
         "No money, alike (BY-NC-SA)",
-        "Others may use, change and share it, not for money, and name me; what they make of it is under the same licence "
+        "Others may use, change and share it, not for money, and name me; what they make of it has the same licence "
         "(CC BY-NC-SA 4.0).",
     ),
     "cc-by-nc-nd-4.0": (
@@ -52,7 +52,7 @@ OFFERS = {
     "cc-by-4.0": "Use and change it for free, naming me (CC BY 4.0)",
     "cc-by-nc-4.0": "Use and change it for free, not for money, naming me (CC BY-NC 4.0)",
     "cc-by-sa-4.0": "Use and change it for free, under this same licence, naming me (CC BY-SA 4.0)",
-    "cc-by-nc-sa-4.0": "Use and change it for free, not for money, under this same licence, naming me (CC BY-NC-SA 4.0)",
+    "cc-by-nc-sa-4.0": "Use and change it, not for money, under this same licence, naming me (CC BY-NC-SA 4.0)",
     "cc-by-nd-4.0": "Use it for free, unchanged, naming me (CC BY-ND 4.0)",
     "cc-by-nc-nd-4.0": "Show it for free, unchanged, not for money, naming me (CC BY-NC-ND 4.0)",
     "cc0": "Anything, for free, also AI, without naming me (CC0 1.0)",

@@ -15,7 +15,7 @@ from tests.browser.accessible import faults
 from tests.browser.conftest import Watched
 from tests.browser.steps import overflow
 from tests.capture_api.test_works import ask, made, registered
-from tests.photos import encoded, jpeg, picture
+from tests.photos import encoded, picture
 from tests.service import Running
 
 HOLDER = "0x" + "5e" * 20
@@ -43,7 +43,7 @@ def terms_of(service: Running, capture: str) -> Any:
     [
         (9801, {"preset": "commercial", "fee": FEE, "ai_training": "paid", "duration": 86_400 * 30 + 7,
                 "transferable": False}, "For money", "Use it, also for money, if they pay"),
-        (9802, {"preset": "commercial-remix", "fee": "0", "share": 33_300}, "No", "Use and change it, and I get a share"),
+        (9802, {"preset": "commercial-remix", "fee": "0", "share": 33_300}, "No", "Use and change it, and I get a"),
         (9803, {"preset": "ai-training-paid", "fee": "12345"}, "For money", "Nothing without asking me"),
         (9804, {"preset": "cc-by-nc-4.0", "ai_training": "allowed"}, "Yes, free", "CC BY-NC 4.0"),
         (9805, {"preset": "cc0"}, "Yes, free", "CC0 1.0"),
@@ -212,16 +212,18 @@ def test_a_plot_has_a_dot_for_each_payment_and_its_unit(phone: Watched) -> None:
             const { draw } = await import('/static/plot.js');
             const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
             const hour = 3_600_000, at = Date.UTC(2026, 2, 1, 12);
-            const numbers = () => [...svg.querySelectorAll('circle')].map((dot) => [Number(dot.getAttribute('cx')), Number(dot.getAttribute('cy'))]);
-            const one = draw(svg, { since: at, until: at + 2 * hour, payments: [[at + hour, 1]], total: '1 coin' });
-            const first = { one, dots: numbers(), path: svg.querySelector('path').getAttribute('d'), words: svg.textContent };
-            const two = draw(svg, { since: at, until: at + 240 * hour, payments: [[at + hour, 1], [at + 99 * hour, 3]], total: '4 coins' });
-            return { first, two, dots: numbers() };
+            const dots = () => [...svg.querySelectorAll('circle')]
+                .map((dot) => ['cx', 'cy'].map((name) => Number(dot.getAttribute(name))));
+            const drawn = (hours, payments) => ({
+                words: draw(svg, { since: at, until: at + hours * hour, payments, total: '4 coins' }),
+                dots: dots(), path: svg.querySelector('path').getAttribute('d'), labels: svg.textContent });
+            return [drawn(2, [[at + hour, 1]]), drawn(240, [[at + hour, 1], [at + 99 * hour, 3]])];
         }"""
     )
-    assert said["first"]["dots"] == [[160, 22]]
-    assert said["first"]["path"] == "M8 116.0H160.0V22.0H312", "from nothing, when the work was made"
-    assert "1 coin" in said["first"]["words"]
-    assert said["first"]["one"].startswith("1 payment, on Mar 1, 2026, ")
-    assert said["two"].startswith("2 payments, from Mar 1, 2026 to Mar 5, 2026")
-    assert [y for _, y in said["dots"]] == [92.5, 22]
+    one, two = said
+    assert one["dots"] == [[160, 22]]
+    assert one["path"] == "M8 116.0H160.0V22.0H312", "from nothing, when the work was made"
+    assert "4 coins" in one["labels"]
+    assert one["words"].startswith("1 payment, on Mar 1, 2026, ")
+    assert two["words"].startswith("2 payments, from Mar 1, 2026 to Mar 5, 2026")
+    assert [y for _, y in two["dots"]] == [92.5, 22]
