@@ -12,13 +12,14 @@ export async function show(base, appeal) {
     if (problem.status !== 404) throw problem;
     return { in_review: false, barred: false };
   });
-  const { in_review: isOpen, barred: isBarred, until, tag, evidence, appealed: isAppealed } = review;
+  const { in_review: isOpen, barred: isBarred, until, tag, evidence, appealed: isAppealed, appeal_until: answerBy } = review;
   part("review").hidden = !isOpen && !isBarred;
   if (part("review").hidden) return;
   part("review-title").textContent = isBarred ? "It is licensed no more" : "Somebody objects to this work";
   part("review-words").textContent = isBarred
     ? "An objection to it was upheld. Licences that were sold before keep their terms."
     : `Until that is decided${until ? `, at the latest on ${time(until)},` : ""} it sells no licences, and what it earned waits.`;
+  part("answer-by").textContent = answerBy ? `Answer by ${time(answerBy)}: after that it can be decided against you unheard.` : "";
   part("review-tag").textContent = tag ? `The objection: “${tag}”.` : "";
   part("review-evidence").hidden = !evidence;
   part("review-digest").textContent = evidence ?? "";

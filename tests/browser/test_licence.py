@@ -162,7 +162,7 @@ def earned(service: Running, capture: str) -> Any:
 def _with_wallet(visit: Visit, service: Running, capture: str) -> tuple[Page, Purse]:
     """The public page in the browser of a wallet."""
     purse, watched = Purse(service), visit("/offline")
-    watched.expect(PAYMENT_REQUIRED, "404")
+    watched.expect(PAYMENT_REQUIRED)
     watched.page.expose_function("walletAsks", purse)
     watched.page.add_init_script(PROVIDER)
     watched.page.goto(f"/a/{capture}")

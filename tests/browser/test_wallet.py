@@ -40,7 +40,7 @@ def test_a_wallet_is_shown_and_given_the_work(phone: Watched, service: Running, 
     page, wallet = phone.page, Wallet()
     ask(service, "DELETE", "/v1/wallet")
     page.expose_function("walletAsks", wallet)
-    phone.expect("409", "404")  # there is no work yet
+    phone.expect("409")  # there is no work yet
     choose(page, jpeg(9381))
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()

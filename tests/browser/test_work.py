@@ -13,7 +13,7 @@ from tests.service import Running
 
 def test_a_photo_is_offered_sold_and_paid_out(phone: Watched, service: Running, tmp_path: Path) -> None:
     page = phone.page
-    phone.expect("409", "403", "404")  # there is no work yet, and later it is another's to be asked about
+    phone.expect("409", "403")  # there is no work yet, and later it is another's to be asked about
     choose(page, jpeg(9391))
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()
@@ -69,7 +69,7 @@ def test_what_cannot_be_is_said_in_words(phone: Watched, service: Running) -> No
 
 def test_rights_are_stated_anew(phone: Watched, service: Running, tmp_path: Path) -> None:
     page = phone.page
-    phone.expect("409", "404")  # it is no work
+    phone.expect("409")  # it is no work
     choose(page, jpeg(9393))
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()
