@@ -63,7 +63,7 @@ class Family:
 def family_of(capture: Capture, view: Mapping[str, Any]) -> Family:
     """The published family of a capture; `view`: what strangers may read of it."""
     lookup = cache(services().captures.get)
-    shares = _shares(capture.id)
+    shares = _shares(capture.id) if view["parents"] else {}
     named = [_parent(lookup(one["id"]), shares) for one in view["parents"][:MOST_SHOWN]]
     room = MOST_SHOWN - len(named)
     unnamed = [_relative(lookup(one["id"]), None, declared=False) for one in view["undeclared_parents"][:room]]
