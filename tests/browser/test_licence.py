@@ -30,7 +30,7 @@ class Purse(Wallet):
 
     def node(self, method: str, *params: Any) -> Any:
         """A node's plain answer, as wallets pass it on."""
-        answer = self._node.make_request(method, list(params))  # type: ignore[arg-type]
+        answer = self._node.make_request(method, list(params))
         if "error" in answer:
             raise RuntimeError(str(answer["error"]))
         return answer["result"]
