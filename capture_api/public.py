@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, url_for
 
 from capture_api.device_words import open_device
+from capture_api.kinship import family_of
 from capture_api.lineage import open_parents_json
 from capture_api.match_json import match_json, match_links
 from capture_api.negotiation import about, picture, record_of, small_picture, store, vary, wanted
@@ -20,6 +21,7 @@ from pipeline.record import Capture, Verdict, encode
 from rights.dialects import JSON_LD, RSL, alternates, json_ld, open_graph, record_json, rsl, usage_headers
 from rights.offers import in_coins
 from rights.record import AI_WORDS, RightsRecord
+from rights.terms import licence_title, licence_url
 
 public = Blueprint("public", __name__)
 
@@ -136,6 +138,10 @@ def _html(capture: Capture, view: dict[str, Any], record: RightsRecord) -> str:
         capture=view,
         record=record,
         ai=AI_WORDS[record.ai_training],
+        stated_title=licence_title(capture.rights),
+        stated_url=licence_url(capture.rights),
+        stated_ai=AI_WORDS[capture.rights.ai_training],
+        family=family_of(capture, view),
         ai_words=AI_WORDS,
         price_words=in_coins(record.licence_on_chain.price) if record.licence_on_chain else None,
         json_ld=json_ld(record),

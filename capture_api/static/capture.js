@@ -177,6 +177,7 @@ for (const [id, camera] of [["camera", true], ["gallery", false]]) {
 }
 new Camera(part("viewfinder"), part("open-camera"), (photo) => choose([photo], true));
 form.addEventListener("submit", register);
+part("licence").addEventListener("change", order.explain);
 part("discard").addEventListener("click", () => { each(queue.remove, ["new"]); part("camera").focus(); });
 part("try-now").addEventListener("click", () => queue.wake({ isForced: true }));
 part("pause-all").addEventListener("click", () => { each(queue.pause, ["waiting", "checking", "sending"]); announce("All paused."); });

@@ -1,7 +1,7 @@
 // The form that asks for the key, on every page that needs one.
 
 import * as key from "./key.js";
-import { explain } from "./problem.js";
+import { explain, isThisComputer } from "./problem.js";
 
 const part = (id) => document.getElementById(id);
 let afterKey = null; // what waits for a new key
@@ -10,6 +10,9 @@ let show = null; // the page's own: called with whether there is a key
 /** Take the key from the address or from where it is kept, and show the page with or without it. */
 export function install(onShow) {
   show = onShow;
+  // Where the file lies is said on the computer that has it, and to no stranger.
+  part("key-here").hidden = !isThisComputer;
+  part("key-elsewhere").hidden = isThisComputer;
   part("key-form").addEventListener("submit", (event) => { event.preventDefault(); key.keep(part("key").value); use(); });
   addEventListener("hashchange", () => { key.load(); use(); }); // a link with a key, opened where the page is open
   key.load();

@@ -49,6 +49,12 @@ export function recall() {
   if (licence) licence.selected = true;
   const ai = document.querySelector(`input[name=ai][value="${CSS.escape(rights.ai_training ?? "not_allowed")}"]`);
   if (ai) ai.checked = true;
+  explain();
+}
+
+/** What the chosen licence means, in a sentence: a phone cuts what stands in the list. */
+export function explain() {
+  field("licence-means").textContent = field("licence").selectedOptions[0]?.dataset.means ?? "";
 }
 
 /** Fill in what was stated before, so that it can be changed. */
@@ -57,6 +63,7 @@ export function fill({ rights, keep_location: keepLocation, published }) {
   field("credit").value = rights.credit ?? "";
   field("keep-location").checked = keepLocation;
   field("published").checked = published;
+  explain();
 }
 
 let listed = ""; // the ids that are shown

@@ -19,11 +19,14 @@ export class Problem extends Error {
   }
 }
 
+/** Whether the service runs on the computer that shows the page. */
+export const isThisComputer = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname);
+
 const WORDS = {
   0: ["The connection was lost", "The service did not answer.",
     "Check your network and try again. The same photo is never registered twice, so trying again is safe."],
   400: ["The upload did not arrive well", "", "Try again. If that does not help, choose another photo."],
-  401: ["The key was not accepted", "", "Enter the key again: it stands in the file data/api-key."],
+  401: ["The key was not accepted", "", `Enter the key again${isThisComputer ? ": it stands in the file data/api-key" : ", or ask whoever runs this service for one"}.`],
   403: ["This key may not register photos", "", "Ask whoever runs this service for a key with the scope “capture”."],
   404: ["It is not here", "", "Register the photo again."],
   409: ["This contradicts what is already known", "", "Tell whoever runs this service."],

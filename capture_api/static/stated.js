@@ -7,10 +7,11 @@ const part = (id) => document.getElementById(id);
 const AI = { not_allowed: "no", ask: "ask me first", allowed: "yes" };
 
 /** Show what is stated, fill the form with it, and let `act(doing, what, done)` state what the form says. */
-export async function show(base, isWork, act) {
-  const { rights, history } = await api.capture(`${base}/rights`);
-  part("stated-words").textContent = words(history.at(-1));
-  part("stated-offer").hidden = !isWork;
+export async function show(base, work, act) {
+  const told = await api.capture(`${base}/rights`);
+  const { rights, history } = told;
+  part("stated-words").textContent = entry(history.at(-1));
+  part("stated-offer").hidden = !work;
   part("stated-earlier").hidden = history.length < 2;
   part("stated-history").replaceChildren(...history.slice(0, -1).reverse().map(earlier));
   fill(rights);
@@ -18,24 +19,31 @@ export async function show(base, isWork, act) {
     event.preventDefault();
     act("Stating it…", () => state(base, rights), "It is stated, and gets its place in the log within seconds.");
   };
+  return told;
 }
 
-function words({ rights, stated_at: at }) {
+/** AI first, as everywhere. */
+export const words = ({ licence, ai_training: training }) => `May AI be trained on it: ${AI[training]}. ${meaning(licence)}`;
+
+function entry({ rights, stated_at: at }) {
   const who = rights.credit || rights.creator;
-  return `${who ? `${who}. ` : ""}${title(rights.licence)}. May AI be trained on it: ${AI[rights.ai_training]}. Since ${time(at)}.`;
+  return `${who ? `${who}. ` : ""}${words(rights)} Since ${time(at)}.`;
 }
 
-const earlier = (entry) => Object.assign(document.createElement("li"), { textContent: words(entry) });
+const earlier = (each) => Object.assign(document.createElement("li"), { textContent: entry(each) });
 
-const title = (licence) => [...part("licence").options].find(({ value }) => value === licence)?.textContent ?? licence;
+const option = (licence) => [...part("licence").options].find(({ value }) => value === licence);
+const meaning = (licence) => option(licence)?.dataset.means ?? `${licence}.`;
 
 function fill({ ai_training: training, creator, credit, licence }) {
   const { elements } = part("rights");
   elements.namedItem("training").value = training;
   part("creator").value = creator ?? "";
   part("credit").value = credit ?? "";
-  if (title(licence) === licence) part("licence").add(new Option(licence, licence)); // an address of their own
+  if (!option(licence)) part("licence").add(new Option(licence, licence)); // an address of their own
   part("licence").value = licence;
+  part("licence").onchange = () => { part("licence-means").textContent = meaning(part("licence").value); };
+  part("licence").onchange();
 }
 
 async function state(base, { copyright_notice: notice }) {

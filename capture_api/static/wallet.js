@@ -1,7 +1,7 @@
 // An owner's own wallet: it is shown to be theirs by a signed text, and a work can be moved to it.
 
 import * as api from "./api.js";
-import { Problem } from "./problem.js";
+import * as ethereum from "./ethereum.js";
 
 const part = (id) => document.getElementById(id);
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -23,26 +23,20 @@ export async function show(work, act, move) {
   part("wallet-forget").onclick = () => act("Forgetting it…", () => api.get("/v1/wallet", { method: "DELETE" }), "It is forgotten.");
   part("wallet-move").hidden = !own || owns(own) || !owns(kept);
   part("wallet-move").onclick = move;
+  part("wallet").hidden = false; // not before its buttons do something
 }
 
 async function bind() {
-  const wallet = window.ethereum; // EIP-1193
-  if (!wallet) throw refused("There is no wallet in this browser", "Open this page in the browser of your wallet, or install one.");
   try {
-    const [address] = await wallet.request({ method: "eth_requestAccounts" });
+    const address = await ethereum.account();
     const { message } = await sent("/v1/wallet/text", { address });
-    const hex = `0x${[...new TextEncoder().encode(message)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-    const signature = await wallet.request({ method: "personal_sign", params: [hex, address] });
-    await sent("/v1/wallet", { message, signature });
+    await sent("/v1/wallet", { message, signature: await ethereum.signed(message, address) });
   } catch (problem) {
     if (problem.type === "sign-in-refused") problem.next = "Try again.";
-    if (problem instanceof Problem) throw problem;
-    throw refused("The wallet did not sign", problem.message || "It said no.");
+    throw problem;
   }
 }
 
 async function sent(path, body) {
   return (await api.get(path, { method: "POST", body: JSON.stringify(body), headers: JSON_TYPE })).json();
 }
-
-const refused = (title, detail) => new Problem(400, { title, detail, next: "Nothing was changed." });

@@ -1,33 +1,22 @@
 // The owner's page of a work: offer it, see what it earned, have it paid out. What takes a transaction is an order.
 
 import * as api from "./api.js";
+import * as earned from "./earned.js";
 import * as keyform from "./keyform.js";
-import { draw } from "./plot.js";
+import { amount, chainName } from "./money.js";
+import * as offer from "./offer.js";
+import * as origin from "./origin.js";
 import { explain } from "./problem.js";
+import * as review from "./review.js";
 import * as stated from "./stated.js";
 import * as wallet from "./wallet.js";
 
 const part = (id) => document.getElementById(id);
 const ID = part("work").dataset.capture;
-const BASE = `/v1/captures/${encodeURIComponent(ID)}`;
-const DECIMALS = 18; // of every EVM chain's own coin
+const pathOf = (id) => `/v1/captures/${encodeURIComponent(id)}`;
+const BASE = pathOf(ID);
 const WAIT_MS = 120_000;
 let work = null;
-
-/** "0.001" → the smallest unit, as digits. */
-export function units(text) {
-  const [whole, rest = ""] = text.trim().replace(",", ".").split(".");
-  return (BigInt(whole || "0") * 10n ** BigInt(DECIMALS) + BigInt(rest.padEnd(DECIMALS, "0").slice(0, DECIMALS) || "0")).toString();
-}
-
-/** The smallest unit → "0.001". */
-export function coins(digits) {
-  const text = String(digits).padStart(DECIMALS + 1, "0");
-  const rest = text.slice(-DECIMALS).replace(/0+$/, "");
-  return text.slice(0, -DECIMALS) + (rest ? `.${rest}` : "");
-}
-
-const amount = (digits, currency) => (currency ? `${digits} units of the token ${currency}` : `${coins(digits)} of the chain’s coin`);
 
 async function load() {
   part("trouble").hidden = true;
@@ -39,13 +28,26 @@ async function load() {
     });
     part("work").hidden = false;
     show();
-    await stated.show(BASE, Boolean(work), act);
+    const { rights, history } = await stated.show(BASE, work, act);
+    offer.fill(work, rights);
+    part("counts").hidden = !work;
     if (!work) return;
-    await revenue();
-    await wallet.show(work, act, () => order("POST", "moves", {}, "Moving it…", "The work is in your wallet."));
+    part("counts").replaceChildren(...[`You stated: ${stated.words(rights)}`, `You offer on the chain: ${offer.words()}`, "On the chain the offer counts."]
+      .map((textContent) => Object.assign(document.createElement("span"), { textContent })));
+    await showWork(Date.parse(work.made_at ?? history[0].stated_at));
   } catch (problem) {
     trouble(problem);
   }
+}
+
+async function showWork(since) {
+  await Promise.all([
+    review.show(BASE, (evidence) => order(ID, "appeal", { evidence }, "Writing your answer to the chain…", "Your answer is on the chain.")),
+    wallet.show(work, act, () => order(ID, "moves", {}, "Moving it…", "The work is in your wallet.")),
+    earned.show(BASE, work, since, (id, body) => order(id, "claims", body, "Paying out…", "Paid out to the work’s owner."))
+      .then(({ currencies }) => origin.show(BASE, work, currencies.every(({ received }) => received === "0"),
+        (body) => order(ID, "derivation", body, "Writing it to the chain…", "It stands on the chain what it was made from."))),
+  ]);
 }
 
 async function picture() {
@@ -55,7 +57,7 @@ async function picture() {
 }
 
 function show() {
-  part("stands").hidden = part("revenue").hidden = part("wallet").hidden = !work;
+  part("stands").hidden = part("revenue").hidden = !work;
   part("offer-title").textContent = work ? "Offer it under other terms" : "Offer it";
   part("send").textContent = work ? "Change the offer" : "Offer it";
   if (!work) return;
@@ -67,55 +69,21 @@ function show() {
     `Use it, also for money: ${how("commercial", terms.commercial)}`,
     `Make new works from it: ${how("derivatives", terms.derivatives)}`,
     ...(terms.share ? [`Of what those earn, you get ${terms.share / 10_000} %`] : []),
+    ...(terms.duration ? [`A licence lasts ${Number((terms.duration / 86_400).toFixed(2))} days`] : []),
     ...(work.chain.local ? ["The chain is this service’s own and its coin is play money: a rehearsal, no income"] : []),
   ];
   part("may").replaceChildren(...told.map(line));
   part("public").href = `/a/${encodeURIComponent(ID)}`;
+  part("chain").textContent = chainName(work.chain);
   part("token").textContent = work.token;
   part("owner").textContent = work.owner;
 }
 
-async function revenue() {
-  const told = await api.capture(`${BASE}/revenue`);
-  const some = told.currencies.filter(({ received }) => received !== "0");
-  part("earned").textContent = some.length
-    ? `Earned so far: ${some.map(({ received, currency }) => amount(received, currency)).join("; ")}.`
-    : "It earned nothing yet.";
-  const mine = some.map((each) => ({ ...each, waits: each.claimable[work.asset] })).filter(({ waits }) => waits !== "0");
-  part("waiting").replaceChildren(...mine.map(({ waits, currency }) => line(`${amount(waits, currency)} wait for you`)));
-  part("claim").hidden = !mine.length;
-  part("claim").onclick = () => order("POST", "claims", { currency: mine[0].currency }, "Paying out…", "Paid out to the work’s owner.");
-  const payments = (told.payments ?? []).filter(({ currency }) => !currency);
-  part("plot").toggleAttribute("hidden", !payments.length); // SVG has no property of this name
-  part("plot-words").textContent = draw(part("plot"), payments.map(({ at, amount: each }) => [Date.parse(at), Number(coins(each))]));
-}
+const line = (text) => Object.assign(document.createElement("li"), { textContent: text });
 
-function line(text) {
-  return Object.assign(document.createElement("li"), { textContent: text });
-}
-
-function chosen() {
-  const { elements } = part("offer");
-  const ai = elements.namedItem("ai").value;
-  const preset = elements.namedItem("preset").value;
-  if (preset === "all-rights-reserved" && ai === "paid") return { preset: "ai-training-paid", fee: units(part("price").value) };
-  const terms = { preset, ai_training: ai };
-  if (preset.startsWith("commercial")) terms.fee = units(part("price").value);
-  if (preset === "commercial-remix") terms.share = Math.round(Number(part("share").value.replace(",", ".")) * 10_000);
-  return terms;
-}
-
-function parts() {
-  const { elements } = part("offer");
-  const preset = elements.namedItem("preset").value;
-  part("price-part").hidden = !(preset.startsWith("commercial") || elements.namedItem("ai").value === "paid");
-  part("share-part").hidden = preset !== "commercial-remix";
-  for (const name of ["price", "share"]) part(name).required = !part(`${name}-part`).hidden;
-}
-
-const order = (method, what, body, doing, done) => act(doing, async () => {
+const order = (id, what, body, doing, done, method = "POST") => act(doing, async () => {
   const options = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", Prefer: "wait=20" } };
-  await finished(await (await api.get(`${BASE}/${what}`, options)).json());
+  await finished(await (await api.get(`${pathOf(id)}/${what}`, options)).json());
 }, done);
 
 /** Run a step that changes something, and say how it ended. */
@@ -132,6 +100,8 @@ async function act(doing, step, done) {
     trouble(problem);
   } finally {
     for (const button of document.querySelectorAll("#work button")) button.disabled = false;
+    offer.update();
+    part("origin").onchange?.();
   }
 }
 
@@ -162,13 +132,10 @@ function trouble(problem) {
   part("trouble").hidden = false;
 }
 
-part("offer").addEventListener("change", parts);
-part("offer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const terms = chosen();
-  const path = work ? ["PUT", "terms"] : ["POST", "asset"];
-  order(...path, { terms }, "Writing the offer to the chain…", "The offer stands.");
+offer.install((terms) => {
+  const made = [{ terms }, "Writing the offer to the chain…", "The offer stands."];
+  if (work) order(ID, "terms", ...made, "PUT");
+  else order(ID, "asset", ...made);
 });
 keyform.install((hasKey) => { part("key-form").hidden = hasKey; if (!hasKey) part("work").hidden = true; });
-parts();
 if (!part("work").hidden || part("key-form").hidden) load();

@@ -56,7 +56,7 @@ def test_a_wallet_is_shown_and_given_the_work(phone: Watched, service: Running, 
     page.reload()
     wallet.willing = False
     card.get_by_role("button", name="Show my wallet").click()
-    expect(page.get_by_role("alert")).to_contain_text("The wallet did not sign. User rejected the request.")
+    expect(page.get_by_role("alert")).to_contain_text("The wallet said no. User rejected the request.")
     wallet.willing = True
     card.get_by_role("button", name="Show my wallet").click()
     expect(page.get_by_text("That wallet is yours.")).to_be_visible()

@@ -39,8 +39,8 @@ def test_a_photo_is_offered_sold_and_paid_out(phone: Watched, service: Running, 
     assert sold.json["state"] == "done"
     page.reload()
     expect(page.get_by_text("Earned so far: 0.25 of the chain’s coin.")).to_be_visible()
-    expect(page.get_by_text("1 payment from")).to_be_visible()
-    expect(page.locator("#plot path")).to_be_visible()
+    expect(page.get_by_text("1 payment, on")).to_be_visible()
+    expect(page.locator("#plots path")).to_be_visible()
     assert overflow(page) <= 0
     assert faults(page) == []
     page.screenshot(path=tmp_path / "work.png", full_page=True)
@@ -74,7 +74,7 @@ def test_rights_are_stated_anew(phone: Watched, service: Running, tmp_path: Path
     register(page)
     anchored(page).get_by_role("link", name="Licences and revenue").click()
     card = page.locator("#stated")
-    expect(card).to_contain_text("All rights reserved: ask before any use. May AI be trained on it: no.")
+    expect(card).to_contain_text("May AI be trained on it: no. Nobody may use it without asking me first.")
     expect(card.get_by_role("heading", name="Before")).to_be_hidden()
     card.get_by_text("State them anew").click()
     card.get_by_label("Ask me").check()
@@ -86,10 +86,10 @@ def test_rights_are_stated_anew(phone: Watched, service: Running, tmp_path: Path
     card.get_by_role("button", name="State this").click()
     expect(page.get_by_text("It is stated, and gets its place")).to_be_visible()
     expect(page.locator("#stated-words")).to_contain_text(
-        "Ada <b>Li</b>. Any use with credit (CC BY 4.0). May AI be trained"
+        "Ada <b>Li</b>. May AI be trained on it: ask me first. Others may use, change and share it"
     )
     expect(card.get_by_label("Who took it?")).to_be_hidden()
-    expect(card.get_by_role("listitem")).to_contain_text(["All rights reserved: ask before any use"])
+    expect(card.get_by_role("listitem")).to_contain_text(["Nobody may use it without asking me"])
     assert faults(page) == []
     assert overflow(page) <= 0
     page.screenshot(path=tmp_path / "stated.png", full_page=True)

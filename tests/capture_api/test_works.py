@@ -347,7 +347,7 @@ def test_every_dialect_of_a_work_says_the_same(service: Running) -> None:
     identifiers = {each["propertyID"]: each["value"] for each in dialect("jsonld").json["identifier"]}
     assert identifiers["CAIP-19"] == work["token"]
     html, rsl = dialect("html").body.decode(), dialect("rsl").body.decode()
-    for words in (work["token"], "0.25 of the chain’s coin", f"capture licence buy {page} --use ai-training"):
+    for words in (work["token"], "0.25 of the coin of chain", f"capture licence buy {page} --use ai-training"):
         assert words in html
     assert f"{page}/copy" in rsl
     headers = dialect("image").headers

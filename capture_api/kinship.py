@@ -1,0 +1,118 @@
+"""The family of a published photo, as its page draws it: two rows above it, one below, a few in each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from capture_api.lineage import public_links
+from capture_api.services import services
+from pipeline.kin import asset_of, parents_of, title_of
+from pipeline.record import Capture
+
+MOST_SHOWN = 4  # a phone's width
+MOST_COUNTED = 100
+SHARE_BITS, WHOLE = 80, 10**18  # of the contract's words: an ancestor's id above, its share of the whole below
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A photo in the picture. `title`: whose it is, or when it came; `share`: percent, None where the chain has none.
+
+    `declared`: somebody named the tie; `at`: the place, in the next row, of the one that it belongs to.
+    """
+
+    title: str
+    page: str
+    thumbnail: str | None
+    share: str | None = None
+    declared: bool = True
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Those that are drawn, and how many there are beside them."""
+
+    shown: Sequence[Relative] = ()
+    more: int = 0
+
+    def lines(self, below: int) -> list[tuple[float, float, bool]]:
+        """From the middle of each to that of its own in the next row, in percent of the width; and if declared."""
+        return [(_middle(at, len(self.shown)), _middle(one.at, below), one.declared)
+                for at, one in enumerate(self.shown)]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Who a photo was made from, who those were made from, and what was made from it."""
+
+    grandparents: Row
+    parents: Row
+    derivatives: Row
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether a contract keeps any share that is shown."""
+        return any(one.share for one in (*self.parents.shown, *self.derivatives.shown))
+
+    def __bool__(self) -> bool:
+        return bool(self.parents.shown or self.derivatives.shown)
+
+
+def family_of(capture: Capture, view: Mapping[str, Any]) -> Family:
+    """The published family of a capture; `view`: what strangers may read of it."""
+    lookup = cache(services().captures.get)
+    shares = _shares(capture.id) if view["parents"] else {}
+    named = [_parent(lookup(one["id"]), shares) for one in view["parents"][:MOST_SHOWN]]
+    room = MOST_SHOWN - len(named)
+    unnamed = [_relative(lookup(one["id"]), None, declared=False) for one in view["undeclared_parents"][:room]]
+    hidden = len(view["parents"]) + len(view["undeclared_parents"]) - len(named) - len(unnamed)
+    above = [
+        _relative(each, None, at=at)
+        for at, one in enumerate(view["parents"][:MOST_SHOWN])
+        for each in parents_of(lookup(one["id"]), lookup)
+        if each.request.published
+    ]
+    return Family(_row(above), Row([*named, *unnamed], hidden), _derivatives(capture))
+
+
+def _row(relatives: list[Relative]) -> Row:
+    return Row(relatives[:MOST_SHOWN], max(0, len(relatives) - MOST_SHOWN))
+
+
+def _derivatives(capture: Capture) -> Row:
+    """What was made from it and is published, the oldest first."""
+    found = services().lineage.derivatives(capture.id, 0, MOST_COUNTED, "")
+    if not found:
+        return Row()
+    mine, shown = asset_of(capture), []
+    for each in found[:MOST_SHOWN]:
+        try:
+            child = services().captures.get(each.capture_id)
+        except LookupError:  # erased a moment ago
+            continue
+        shown.append(_relative(child, _shares(child.id).get(mine)))
+    return Row(shown, len(found) - min(len(found), MOST_SHOWN))
+
+
+def _parent(parent: Capture, shares: Mapping[int, int]) -> Relative:
+    return _relative(parent, shares.get(asset_of(parent)) if "inclusion" in parent.facts else None)
+
+
+def _relative(capture: Capture, share: int | None, declared: bool = True, at: int = 0) -> Relative:
+    links = public_links(capture)
+    percent = None if share is None else f"{share * 100 / WHOLE:.4g} %"
+    name = title_of(capture).removeprefix("Photo by ")  # four of them stand beside each other on a phone
+    return Relative(name, links["public"], links.get("thumbnail"), percent, declared, at)
+
+
+def _shares(capture_id: str) -> dict[int, int]:
+    """What each ancestor gets of all that a work earns, in parts of 10^18."""
+    done = [order.result for order in services().orders.of(capture_id, "derive") if order.state == "done"]
+    words = [int(word) for result in done if result for word in result.get("shares", ())]
+    return {word >> SHARE_BITS << SHARE_BITS: word & (1 << SHARE_BITS) - 1 for word in words}
+
+
+def _middle(at: int, of: int) -> float:
+    return round(100 * (at + 0.5) / max(of, 1), 1)
