@@ -452,6 +452,7 @@ class Services:
             "known",
             "amendments",
             "lineage",
+            "catalogue",
             "quotas",
             "slots",
             "orders",
