@@ -148,7 +148,7 @@ def test_the_texts_of_licences(service: Running) -> None:
 
 def test_what_is_remembered_is_asked_again_in_a_second(service: Running) -> None:
     now, capture = [0.0], registered(service, 9727)
-    parent = registered(service, 9721)
+    parent = registered(service, 9729)
     made(service, parent)
     contract = record(service, parent)["licence_on_chain"]["contract"]
     chain = nodes(json.loads((service.home / "run/engines.json").read_text())["chain_url"])
