@@ -462,12 +462,9 @@ class Services:
             "known",
             "amendments",
             "lineage",
-<<<<<<< HEAD
             "work_shares",
             "chain_events",
-=======
             "catalogue",
->>>>>>> 5f0c6e07f91fd40777b46e20064608672f0a8b19
             "quotas",
             "slots",
             "orders",
