@@ -3,6 +3,7 @@
 import { Problem } from "./problem.js";
 
 const WAIT_MS = 180_000, STEP_MS = 1000;
+const UNKNOWN_CHAIN = 4902; // EIP-3326
 const ALLOWANCE = "0xdd62ed3e", APPROVE = "0x095ea7b3"; // ERC-20
 
 /** Whether there is one. */
@@ -31,7 +32,9 @@ export function signed(text, address) {
 export async function use(chainId) {
   if (Number(await ask("eth_chainId")) === chainId) return;
   await ask("wallet_switchEthereumChain", { chainId: `0x${chainId.toString(16)}` }).catch((problem) => {
-    if (problem.code === 4902) Object.assign(problem, { title: `Your wallet does not know chain ${chainId}`, next: "Add that chain in the wallet, then try again." });
+    if (problem.code === UNKNOWN_CHAIN) {
+      Object.assign(problem, { title: `Your wallet does not know chain ${chainId}`, next: "Add that chain in the wallet, then try again." });
+    }
     throw problem;
   });
 }
@@ -43,7 +46,8 @@ export async function send(from, { to, value = "0", data }) {
     const receipt = await ask("eth_getTransactionReceipt", hash);
     if (receipt) {
       if (Number(receipt.status) === 1) return hash;
-      throw new Problem(409, { title: "The contract refused it", detail: `The transaction ${hash} changed nothing.`, next: "Look at this page again: the offer may have changed." });
+      throw new Problem(409, { title: "The contract refused it", detail: `The transaction ${hash} changed nothing.`,
+        next: "Look at this page again: the offer may have changed." });
     }
     await new Promise((resolve) => { setTimeout(resolve, STEP_MS); });
   }

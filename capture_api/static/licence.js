@@ -59,7 +59,8 @@ async function fetchCopy() {
   const shown = { "Capture-Licence": `holder="${holder}"; time=${time}; signature="${await ethereum.signed(text, holder)}"` };
   // A service may see a block a moment later than the wallet.
   const answer = await until(() => ask(part("buy").dataset.copy, { headers: shown }, [402]), ({ status }) => status !== 402).catch(() => {
-    throw new Problem(402, { title: "This account holds no licence", detail: `The contract knows of none of ${holder}.`, next: "Choose another account in your wallet, or get a licence." });
+    throw new Problem(402, { title: "This account holds no licence", detail: `The contract knows of none of ${holder}.`,
+      next: "Choose another account in your wallet, or get a licence." });
   });
   return keep(answer);
 }
@@ -84,7 +85,10 @@ async function until(get, isDone) {
   for (const end = Date.now() + SEEN_MS; ;) {
     const found = await get();
     if (isDone(found)) return found;
-    if (Date.now() > end) throw new Problem(503, { title: "It is not done yet", detail: "The chain takes longer than usual.", next: "It goes on by itself. Press the button again later: nothing is paid twice." });
+    if (Date.now() > end) {
+      throw new Problem(503, { title: "It is not done yet", detail: "The chain takes longer than usual.",
+        next: "It goes on by itself. Press the button again later: nothing is paid twice." });
+    }
     await new Promise((resolve) => { setTimeout(resolve, STEP_MS); });
   }
 }

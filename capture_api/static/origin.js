@@ -15,7 +15,7 @@ export async function show(base, work, isNew, state) {
   part("origin-words").textContent = work.awaits_parents
     ? "Until you do, the contract sells no licences of it. Each of these gets the share that its own terms name."
     : "They are seen in it. If it was made from them, say so before it earns anything; then they get the share that their terms name.";
-  part("origin-parents").replaceChildren(...parents.map(({ id, licence }) => parent(known.get(id)?.title ?? id, known.get(id)?.links, { id, licence }, work.owner)));
+  part("origin-parents").replaceChildren(...parents.map((named) => parent(named, known.get(named.id), work.owner)));
   const open = undeclared.filter(({ links }) => links.public);
   part("origin-more").hidden = !open.length;
   part("origin-undeclared").replaceChildren(...open.map(choice));
@@ -39,7 +39,8 @@ function said() {
   return { parents: [...named, ...ticked()].map(({ id, licence }) => (licence ? { id, licence } : { id })) };
 }
 
-function parent(title, links, { id, licence }, owner) {
+function parent({ id, licence }, found, owner) {
+  const title = found?.title ?? id;
   const item = part("origin-parent").content.firstElementChild.cloneNode(true);
   item.dataset.id = id;
   item.dataset.licence = item.querySelector("input").value = licence ?? "";
@@ -48,7 +49,7 @@ function parent(title, links, { id, licence }, owner) {
   item.querySelector(".owner").textContent = owner;
   item.querySelector(".title").textContent = title;
   item.querySelector(".title").removeAttribute("href");
-  if (links?.public) item.querySelector(".title").href = api.path(links.public);
+  if (found?.links.public) item.querySelector(".title").href = api.path(found.links.public);
   return item;
 }
 

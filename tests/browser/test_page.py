@@ -122,6 +122,9 @@ def test_the_stated_rights_arrive_and_are_remembered(phone: Watched, service: Ru
     page.get_by_label("Who took it?").fill("  <img src=x onerror=alert(1)>  ")
     page.get_by_label("Credit line").fill("Photo: Ада / 港")
     page.get_by_label("What may others do with it?").select_option("cc-by-4.0")
+    expect(
+        page.get_by_text("Others may use, change and share it, also for money, and name me (CC BY 4.0).")
+    ).to_be_visible()
     page.get_by_role("switch", name="Keep the location").check()
     register(page)
     found = service.ask("GET", f"/v1/captures/{capture_id(anchored(page))}").json

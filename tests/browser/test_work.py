@@ -16,7 +16,11 @@ def test_a_photo_is_offered_sold_and_paid_out(phone: Watched, service: Running, 
     phone.expect("409", "403")  # there is no work yet, and later it is another's to be asked about
     choose(page, jpeg(9391))
     register(page)
-    anchored(page).get_by_role("link", name="Licences and revenue").click()
+    link = anchored(page).get_by_role("link", name="Licences and revenue")
+    above, below = anchored(page).locator(".links").bounding_box(), link.bounding_box()
+    assert above and below and below["y"] - above["y"] - above["height"] > 8
+    assert below["width"] == above["width"]
+    link.click()
     expect(page.get_by_role("heading", name="Offer it")).to_be_visible()
     expect(page.get_by_label("Price of a licence")).to_be_hidden()
     assert overflow(page) <= 0

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.accessible import faults
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Visit, Watched
 from tests.browser.steps import overflow
 from tests.capture_api.test_works import ask, made, registered
 from tests.photos import encoded, picture
@@ -180,7 +180,10 @@ def test_an_objection_is_told_and_answered(phone: Watched, service: Running, tmp
     expect(card.get_by_label("What speaks against it")).to_be_hidden()
 
 
-def test_a_stranger_is_not_told_where_the_key_lies(phone: Watched, service: Running) -> None:
+def test_a_stranger_is_not_told_where_the_key_lies(phone: Watched, visit: Visit, service: Running) -> None:
+    elsewhere = visit("/work/anything", base_url=f"http://capture.test:{service.port}").page
+    expect(elsewhere.get_by_text("Whoever runs this service gives it to you.")).to_be_visible()
+    expect(elsewhere.get_by_text("data/api-key")).to_be_hidden()
     page = phone.page
     page.evaluate("localStorage.clear()")
     page.goto("/work/anything")
