@@ -150,10 +150,12 @@ WORK_SCHEMAS: dict[str, Any] = {
     },
     "Work": {
         "type": "object",
-        "required": [*_QUOTE, "token", "owner", "counts", "awaits_parents", "is_derivative", "free_uses"],
+        "required": [*_QUOTE, "token", "owner", "counts", "awaits_parents", "is_derivative", "made_at",
+                     "free_uses"],
         "properties": _QUOTE | {
             "token": _TEXT | {"description": "CAIP-19"}, "owner": _ADDRESS, "counts": {"type": "boolean"},
             "awaits_parents": {"type": "boolean"}, "is_derivative": {"type": "boolean"},
+            "made_at": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
             "free_uses": {"type": "array", "items": {"enum": list(USES)}},
         },
     },

@@ -154,13 +154,15 @@ def move(capture_id: str) -> Response:
 
 
 def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
-    """A work as its owner sees it."""
+    """A work as its owner sees it. `made_at`: when that was asked for; null where it was made without this service."""
+    orders = services().orders
     return quote(asset_of(capture), work) | {
         "token": token(asset_of(capture)),
         "owner": work.owner,
         "counts": work.counts,
         "awaits_parents": work.awaits_parents,
         "is_derivative": any(work.shares_digest),
+        "made_at": next((each.created_at for each in orders.of(capture.id, "asset") if each.state == "done"), None),
         "free_uses": [use for use in USES if lets_anyone(asset_of(capture), work, use)],
     }
 

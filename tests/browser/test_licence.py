@@ -1,6 +1,7 @@
 """A stranger on a small phone gets a licence of a photo: with play money, or from the wallet in the browser."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,9 @@ def _coin(purse: Purse) -> str:
     creation = Web3().eth.contract(abi=made_of["abi"], bytecode=made_of["bytecode"]).constructor(purse.address)
     purse.node("anvil_impersonateAccount", purse.address)  # only to make the token: the wallet signs by itself
     call = {"from": purse.address, "data": creation.data_in_transaction, "gas": hex(3_000_000)}
-    receipt = purse.node("eth_getTransactionReceipt", purse.node("eth_sendTransaction", call))
+    transaction, end = purse.node("eth_sendTransaction", call), time.monotonic() + 10
+    while (receipt := purse.node("eth_getTransactionReceipt", transaction)) is None:
+        assert time.monotonic() < end, "no block took it"
+        time.sleep(0.02)
     purse.node("anvil_stopImpersonatingAccount", purse.address)
     return str(receipt["contractAddress"])
