@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from capture_api.lineage import public_links
 from capture_api.services import services
-from pipeline.kin import asset_of, parents_of, title_of
+from pipeline.kin import Lookup, asset_of, parents_of, title_of
 from pipeline.record import Capture
 
 MOST_SHOWN = 4  # a phone's width
 MOST_COUNTED = 100
-SHARE_BITS, WHOLE = 80, 10**18  # of the contract's words: an ancestor's id above, its share of the whole below
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,9 @@ class Family:
         return bool(self.parents.shown or self.derivatives.shown)
 
 
-def family_of(capture: Capture, view: Mapping[str, Any]) -> Family:
+def family_of(capture: Capture, view: Mapping[str, Any], lookup: Lookup) -> Family:
     """The published family of a capture; `view`: what strangers may read of it."""
-    lookup = cache(services().captures.get)
-    shares = _shares(capture.id) if view["parents"] else {}
-    named = [_parent(lookup(one["id"]), shares) for one in view["parents"][:MOST_SHOWN]]
+    named = [_relative(lookup(one["id"]), one["share_ppm"]) for one in view["parents"][:MOST_SHOWN]]
     room = MOST_SHOWN - len(named)
     unnamed = [_relative(lookup(one["id"]), None, declared=False) for one in view["undeclared_parents"][:room]]
     hidden = len(view["parents"]) + len(view["undeclared_parents"]) - len(named) - len(unnamed)
@@ -86,32 +82,22 @@ def _derivatives(capture: Capture) -> Row:
     found = services().lineage.derivatives(capture.id, 0, MOST_COUNTED, "")
     if not found:
         return Row()
-    mine, shown = asset_of(capture), []
+    shown = []
+    shares = services().work_shares.shares_in([each.capture_id for each in found[:MOST_SHOWN]], asset_of(capture))
     for each in found[:MOST_SHOWN]:
         try:
             child = services().captures.get(each.capture_id)
         except LookupError:  # erased a moment ago
             continue
-        shown.append(_relative(child, _shares(child.id).get(mine)))
+        shown.append(_relative(child, shares[child.id].ppm if child.id in shares else None))
     return Row(shown, len(found) - min(len(found), MOST_SHOWN))
 
 
-def _parent(parent: Capture, shares: Mapping[int, int]) -> Relative:
-    return _relative(parent, shares.get(asset_of(parent)) if "inclusion" in parent.facts else None)
-
-
-def _relative(capture: Capture, share: int | None, declared: bool = True, at: int = 0) -> Relative:
+def _relative(capture: Capture, share_ppm: int | None, declared: bool = True, at: int = 0) -> Relative:
     links = public_links(capture)
-    percent = None if share is None else f"{share * 100 / WHOLE:.4g} %"
+    percent = None if share_ppm is None else f"{share_ppm / 10_000:.4g} %"
     name = title_of(capture).removeprefix("Photo by ")  # four of them stand beside each other on a phone
     return Relative(name, links["public"], links.get("thumbnail"), percent, declared, at)
-
-
-def _shares(capture_id: str) -> dict[int, int]:
-    """What each ancestor gets of all that a work earns, in parts of 10^18."""
-    done = [order.result for order in services().orders.of(capture_id, "derive") if order.state == "done"]
-    words = [int(word) for result in done if result for word in result.get("shares", ())]
-    return {word >> SHARE_BITS << SHARE_BITS: word & (1 << SHARE_BITS) - 1 for word in words}
 
 
 def _middle(at: int, of: int) -> float:

@@ -9,7 +9,7 @@ from capture_api.ancestry import Ancestry
 from capture_api.match_json import match_json, match_links
 from capture_api.offering import offered
 from capture_api.services import services
-from pipeline.kin import title_of, undeclared
+from pipeline.kin import Lookup, title_of, undeclared
 from pipeline.record import Capture, Match, encode
 from rights.terms import licence_title, licence_url
 
@@ -31,11 +31,11 @@ def parents_json(capture: Capture) -> dict[str, Any]:
     }
 
 
-def open_parents_json(capture: Capture) -> dict[str, Any]:
+def open_parents_json(capture: Capture, lookup: Lookup | None = None) -> dict[str, Any]:
     """What of this a stranger may read: of parents and of what nobody named, those that are published."""
-    lookup, ancestry = cache(services().captures.get), Ancestry.of(capture)
+    lookup, ancestry = lookup or cache(services().captures.get), Ancestry.of(capture)
     named = [parent for parent in ancestry.parents(capture, lookup) if parent.request.published]
-    found = [_undeclared_json(match) for match in unnamed(capture, ancestry)]
+    found = [_undeclared_json(match) for match in unnamed(capture, ancestry, lookup)]
     return {
         "digital_source_type": capture.request.digital_source_type,
         "parents": [
@@ -47,9 +47,9 @@ def open_parents_json(capture: Capture) -> dict[str, Any]:
     }
 
 
-def unnamed(capture: Capture, ancestry: Ancestry | None = None) -> list[Match]:
+def unnamed(capture: Capture, ancestry: Ancestry | None = None, lookup: Lookup | None = None) -> list[Match]:
     """The photos of others that the verdict finds in it, and that neither its upload nor the chain names."""
-    found = undeclared(capture, cache(services().captures.get))
+    found = undeclared(capture, lookup or cache(services().captures.get))
     if not found:
         return found
     line = ancestry or Ancestry.of(capture)

@@ -1,6 +1,7 @@
 """What anyone may see: the public page of a published capture, and the documentation."""
 
 import json
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, render_template, url_for
@@ -17,6 +18,7 @@ from capture_api.render import fact_json
 from capture_api.services import services
 from capture_api.words import MEANS, SOURCES
 from pipeline.errors import Erased
+from pipeline.kin import Lookup
 from pipeline.record import Capture, Verdict, encode
 from rights.dialects import JSON_LD, RSL, alternates, json_ld, open_graph, record_json, rsl, usage_headers
 from rights.offers import in_coins
@@ -65,10 +67,11 @@ def _dialect(name: str, capture: Capture, record: RightsRecord) -> Response:
         return about(record, Response(json_ld(record), mimetype=JSON_LD))
     if name == "rsl":
         return about(record, Response(rsl(record), mimetype=RSL))
-    view = open_json(capture)
+    lookup = cache(services().captures.get)  # its relatives are met in several places
+    view = open_json(capture, lookup)
     if name == "json":
         return about(record, Response(json.dumps(view | {"record": record_json(record)}), mimetype="application/json"))
-    return about(record, Response(_html(capture, view, record), mimetype="text/html"))
+    return about(record, Response(_html(capture, view, record, lookup), mimetype="text/html"))
 
 
 @public.get("/openapi.json")
@@ -83,7 +86,7 @@ def docs() -> str:
     return render_template("docs.html", spec=document(), problems=TYPES_OF_PROBLEM)
 
 
-def open_json(capture: Capture) -> dict[str, Any]:
+def open_json(capture: Capture, lookup: Lookup) -> dict[str, Any]:
     """The part of a capture that a stranger may read."""
     return {
         "id": capture.id,
@@ -93,7 +96,7 @@ def open_json(capture: Capture) -> dict[str, Any]:
         **{name: fact_json(capture.facts.get(name)) for name in _OPEN_FACTS},
         "device": open_device(capture.facts.get("device")),
         "verdict": _open_verdict(capture.facts.get("verdict")),
-        **open_parents_json(capture),
+        **open_parents_json(capture, lookup),
         "links": {"self": url_for("public.page", capture_id=capture.id)},
     }
 
@@ -130,7 +133,7 @@ def published(capture_id: str) -> Capture:
     return capture
 
 
-def _html(capture: Capture, view: dict[str, Any], record: RightsRecord) -> str:
+def _html(capture: Capture, view: dict[str, Any], record: RightsRecord, lookup: Lookup) -> str:
     fingerprint = capture.facts.get("fingerprint")
     has_thumbnail = "manifest" in capture.facts
     return render_template(
@@ -141,7 +144,7 @@ def _html(capture: Capture, view: dict[str, Any], record: RightsRecord) -> str:
         stated_title=licence_title(capture.rights),
         stated_url=licence_url(capture.rights),
         stated_ai=AI_WORDS[capture.rights.ai_training],
-        family=family_of(capture, view),
+        family=family_of(capture, view, lookup),
         ai_words=AI_WORDS,
         price_words=in_coins(record.licence_on_chain.price) if record.licence_on_chain else None,
         json_ld=json_ld(record),
