@@ -23,6 +23,7 @@ from store.keys import ApiKeys
 from store.known import Known, tags_under
 from store.quotas import Charge, Limits, OverQuota, Quotas
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
 
 REQUEST = Request(Rights(creator="Ada"))
 MANIFEST = Manifest(b"m" * 32, 1, "urn", b"s" * 32, 1, "image/jpeg", "us", "trusted", b"t" * 32)
@@ -60,7 +61,7 @@ class Asked:
 def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = Asked(url, tmp_path)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 

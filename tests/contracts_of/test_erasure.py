@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import Erased, Unavailable
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
 from tests.store.test_erasure import World
 
 SAME = b"the same bytes"
@@ -43,7 +44,7 @@ def _work(folder: Path, url: str, name: str) -> None:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     url = None if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = World(tmp_path, url)
-    made.database.migrate()
+    give_tables(made.database)
     return made
 
 

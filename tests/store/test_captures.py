@@ -29,6 +29,7 @@ from store import schema
 from store.captures import CaptureRecords
 from store.database import Database, now_text
 from store.idempotency import KeyReused
+from tests.databases import give_tables
 
 ASSET = Asset(bytes(32), "image/jpeg", 7)
 CREDENTIALS = Credentials("none", "none", None, None, None, 0, None, None)
@@ -40,7 +41,7 @@ REQUEST = Request(Rights(creator="Ada"))
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/c.db")
-    database.migrate()
+    give_tables(database)
     yield database
     database.close()
 

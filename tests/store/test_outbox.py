@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pipeline.errors import Conflict, Unavailable
 from store.database import Database, now_text
 from store.outbox import Outbox, Transaction
-from store.schema import metadata, transactions
+from store.schema import transactions
+from tests.databases import give_tables
 
 CHAIN, SENDER, CONTRACT = 31337, "0x" + "Aa" * 20, "0x" + "Cc" * 20
 LEASE = "anchor:test"
@@ -28,7 +29,7 @@ def outbox(tmp_path: Path) -> Outbox:
 def opened(folder: Path) -> Outbox:
     """The outbox in this folder, as a process that starts finds it."""
     database = Database(f"sqlite:///{folder}/capture.db")
-    metadata.create_all(database.engine)
+    give_tables(database)
     return Outbox(database)
 
 
