@@ -74,7 +74,7 @@ class Ledger:
 
     def work(self) -> None:
         """What the ledger's job does when it is rung for."""
-        anchor_all(self.log.waiting, self.sequence, self.anchorer.flush)
+        anchor_all(self.log.waiting, self.sequence, self.anchorer.flush, self.log.newest)
 
     def _sequence_waiting(self) -> None:
         if self.log.waiting(1):

@@ -25,9 +25,9 @@ class Bell:
     """Rings for the workers through RQ. Jobs carry ids as JSON, never pickle: who can write here cannot run code."""
 
     def __init__(self, url: str) -> None:
-        self.connection = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
+        self.connection = _connected(url, 5)
         # A question waits longer for its answer than any command of ours may take.
-        self._patient = redis.Redis.from_url(url, socket_timeout=60, socket_connect_timeout=1)
+        self._patient = _connected(url, 60)
         self._queues = {
             name: rq.Queue(name, connection=self.connection, serializer=JSONSerializer) for name in (PHOTOS, LEDGER)
         }
@@ -107,6 +107,11 @@ class Bell:
             self._queues[queue].enqueue_call(job, args=args, timeout=timeout_s, result_ttl=0, failure_ttl=3600)
         except redis.RedisError as error:
             _unheard(queue, error)
+
+
+def _connected(url: str, timeout_s: int) -> redis.Redis:
+    # Without a name: the library would look up its version among the installed packages for every connection.
+    return redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=1, driver_info=None)
 
 
 def _unheard(queue: str, error: Exception) -> None:

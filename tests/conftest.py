@@ -1,5 +1,6 @@
 """Fixtures that run real engines; nothing of ours is mocked."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import hypothesis
 import pytest
 
 from tests.service import Running
+
+# As the service sets it for its processes: on small matrices numpy's threads wait for each other, which takes a third
+# more of the processor. Before anything imports numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How long one example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile("tests", deadline=None)

@@ -26,9 +26,9 @@ def running_postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def execute(url: str, sql: str) -> None:
+def execute(url: str, sql: str, database: str = "postgres") -> None:
     """Run a statement that is about a whole database, or the server."""
-    engine = sa.create_engine(url.format("postgres"), isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(url.format(database), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(sql)
     engine.dispose()

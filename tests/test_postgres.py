@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.devices import Phone
-from tests.photos import encoded, jpeg, picture
+from tests.photos import encoded, jpeg, picture, small_jpeg
 from tests.postgres import execute, running_postgres
 from tests.service import Running
 
@@ -53,7 +53,7 @@ def test_of_uploads_at_the_same_time_the_first_is_the_original(running: Running)
 
 def test_each_photo_is_in_the_log_once(running: Running) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda seed: running.register(jpeg(910 + seed), wait=60), range(12)))
+        answers = list(pool.map(lambda seed: running.register(small_jpeg(910 + seed), wait=60), range(12)))
     assert [answer.status for answer in answers] == [201] * 12
     places = [
         running.ask("GET", f"/v1/captures/{answer.json['id']}/receipt").json["inclusion"]["index"] for answer in answers
@@ -80,12 +80,14 @@ def test_an_erased_photo_is_gone_and_the_log_says_so(running: Running) -> None:
 def test_a_device_signs_and_no_text_is_too_odd(running: Running) -> None:
     phone = Phone()
     assert phone.enrol(running).status == 201
-    capture = phone.register(running, jpeg(970)).json
+    capture = phone.register(running, small_jpeg(970)).json
     assert (capture["status"], capture["device"]["device"]) == ("anchored", phone.id)
     for path in ("/v1/devices/%00", "/v1/captures/%00", "/a/%00"):
         assert running.ask("GET", path).status == 404
-    statement = phone.statement(jpeg(971), 1, device="\0")
-    answer = running.ask("POST", "/v1/captures", jpeg(971), Content_Type="image/jpeg", Capture_Statement=statement)
+    statement = phone.statement(small_jpeg(971), 1, device="\0")
+    answer = running.ask(
+        "POST", "/v1/captures", small_jpeg(971), Content_Type="image/jpeg", Capture_Statement=statement
+    )
     assert (answer.status, answer.json["reason"]) == (403, "malformed")
 
 

@@ -21,7 +21,7 @@ from settings import Engines, load_settings
 from tests.ledger.log_world import World
 from tests.ledger.monitor_world import served
 from tests.ledger.witness_world import Process, cosigner, liar
-from tests.photos import jpeg
+from tests.photos import small_jpeg
 from tests.service import ROOT, Running, free_port
 
 
@@ -64,7 +64,7 @@ class Deployment:
     @property
     def contract(self) -> str:
         """The contract that a capture says it is anchored in."""
-        return str(self.service.register(jpeg(9000)).json["anchor"]["contract"])
+        return str(self.service.register(small_jpeg(9000)).json["anchor"]["contract"])
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def until(found: Callable[[], bool], seconds: float = 20) -> None:
 def test_the_honest_witness_cosigns_and_the_others_delay_nothing(deployment: Deployment) -> None:
     service = deployment.service
     began = time.monotonic()
-    capture = service.register(jpeg(9001))
+    capture = service.register(small_jpeg(9001))
     assert capture.json["status"] == "anchored"
     assert time.monotonic() - began < 10
     until(lambda: len(parse(service.ask("GET", "/log/checkpoint", key=None).body.decode()).signatures) == 2)
@@ -100,7 +100,7 @@ def test_the_honest_witness_cosigns_and_the_others_delay_nothing(deployment: Dep
     receipt = service.ask("GET", capture.json["links"]["receipt"]).json
     assert receipt["checkpoint"] == note  # the receipt carries the witness's word with it
     (deployment.folder / "receipt.json").write_text(json.dumps(receipt))
-    (deployment.folder / "photo.jpg").write_bytes(jpeg(9001))
+    (deployment.folder / "photo.jpg").write_bytes(small_jpeg(9001))
     told = service.command("verify", str(deployment.folder / "receipt.json"), str(deployment.folder / "photo.jpg"))
     assert told.returncode == 0, told.stdout
     assert f"capture_log_witnessed_size {size}.0" in service.ask("GET", "/metrics").body.decode()
@@ -118,7 +118,7 @@ def test_the_monitor_follows_the_service_and_serves_numbers(deployment: Deployme
         assert process.stdout
         assert re.fullmatch(r"\S+Z checkpoint size=\d+ root=[0-9a-f]{64} after=0\n", process.stdout.readline())
         assert re.fullmatch(r"\S+Z anchored size=1 root=[0-9a-f]{64} block=\d+\n", process.stdout.readline())
-        deployment.service.register(jpeg(9002))
+        deployment.service.register(small_jpeg(9002))
         size = parse(deployment.service.ask("GET", "/log/checkpoint", key=None).body.decode()).checkpoint.size
 
         def numbers() -> str:
@@ -171,7 +171,7 @@ def forked(deployment: Deployment, tmp_path: Path) -> Iterator[tuple[World, str]
 
 
 def test_the_witness_refuses_a_fork_by_the_real_key(deployment: Deployment, forked: tuple[World, str]) -> None:
-    deployment.service.register(jpeg(9003))
+    deployment.service.register(small_jpeg(9003))
     until(lambda: len(parse(deployment.service.ask("GET", "/log/checkpoint", key=None).body.decode()).signatures) == 2)
     with pytest.raises(Rejected, match=r"refuses 60 leaves after \d+ with 422"):
         ask(deployment.honest, forked[0].log.newest_checkpoint(), 0, forked[0].log)

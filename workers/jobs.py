@@ -95,7 +95,7 @@ def ledger() -> None:
     services = _resident()
     services.bell.heard()
     try:
-        if not anchor_all(services.log.waiting, services.sequence, services.anchorer.flush):
+        if not anchor_all(services.log.waiting, services.sequence, services.anchorer.flush, services.log.newest):
             services.bell.ledger()
     except Unavailable as unavailable:
         log.warning("anchoring waits: %s", unavailable)
@@ -104,7 +104,10 @@ def ledger() -> None:
 
 
 def anchor_all(
-    waiting: Callable[[int], object], sequence: Callable[[], int], flush: Callable[[], Anchor | None]
+    waiting: Callable[[int], object],
+    sequence: Callable[[], int],
+    flush: Callable[[], Anchor | None],
+    newest: Callable[[], tuple[int, bytes] | None],
 ) -> bool:
     """Sequence and anchor until nothing waits that can be anchored now: the parts are those of wiring.Services.
 
@@ -117,10 +120,15 @@ def anchor_all(
             sequence()
         # Leaves that come while it waits for the chain get their places meanwhile: the next flush is for them.
         anchor = flush()
-        if anchor == before and not waiting(1):
+        if (anchor == before or _covers(anchor, newest())) and not waiting(1):
             return True
         before = anchor
     return False
+
+
+def _covers(anchor: Anchor | None, newest: tuple[int, bytes] | None) -> bool:
+    """Whether this anchor is for all that has a place. On a chain that is not ours, older ones may become final yet."""
+    return anchor is not None and anchor.local and newest is not None and anchor.tree_size == newest[0]
 
 
 def _compare(services: Services, loan: str, sha256: str, media_type: str, by_stranger: bool) -> dict[str, object]:

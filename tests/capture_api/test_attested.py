@@ -10,7 +10,7 @@ import pytest
 from settings import SettingError, load_settings
 from tests.capture_api.test_signed import read_by_anybody
 from tests.devices import Phone, nonce_of
-from tests.photos import jpeg
+from tests.photos import jpeg, small_jpeg
 from tests.provenance.vendors import APP, PACKAGE, SIGNER, Root, android_chain, apple_object
 from tests.service import Running
 from wiring import Services
@@ -64,21 +64,21 @@ def source_type(service: Running, capture: Any) -> str | None:
 
 
 def test_the_named_level_vouches_for_its_sensor_and_the_page_says_so(service: Running, attested: Phone) -> None:
-    capture = attested.register(service, jpeg(1500)).json
+    capture = attested.register(service, small_jpeg(1500)).json
     assert source_type(service, capture) == "digitalCapture"
     page = service.ask("GET", f"/a/{capture['id']}", key=None, Accept="text/html").body.decode()
     assert "Apple attested that an unchanged app" in page and "does not prove that the device’s camera" in page
 
 
 def test_a_copy_of_a_registered_photo_is_no_capture_whoever_signs(service: Running, attested: Phone) -> None:
-    service.register(jpeg(1501))
+    service.register(small_jpeg(1501))
     copy = attested.register(service, jpeg(1501, quality=60)).json
     assert copy["verdict"]["kind"] == "near_copy"
     assert source_type(service, copy) is None
 
 
 def test_a_photo_with_credentials_of_its_own_keeps_them(service: Running, attested: Phone) -> None:
-    first = service.register(jpeg(1502)).json
+    first = service.register(small_jpeg(1502)).json
     signed = service.ask("GET", first["links"]["signed"]).body
     service.ask("DELETE", f"/v1/captures/{first['id']}")
     again = attested.register(service, signed).json
@@ -91,10 +91,10 @@ def test_a_level_that_is_not_named_does_not(service: Running, root: Root) -> Non
     chain = [base64.b64encode(each).decode() for each in android_chain(root, phone, nonce, level=2)]
     answer = phone.enrol(service, {"format": "android-key", "chain": chain}, nonce)
     assert answer.json["level"] == "android-strongbox", answer.body
-    capture = phone.register(service, jpeg(1503)).json
+    capture = phone.register(service, small_jpeg(1503)).json
     assert capture["device"]["attested"]["level"] == "android-strongbox"
     assert source_type(service, capture) is None
-    assert source_type(service, service.register(jpeg(1504)).json) is None
+    assert source_type(service, service.register(small_jpeg(1504)).json) is None
 
 
 def test_an_attestation_cannot_be_replayed(service: Running, root: Root) -> None:

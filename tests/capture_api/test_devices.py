@@ -14,7 +14,7 @@ from provenance.assertions import DEVICE
 from tests.capture_api.test_proof import check, unpacked
 from tests.capture_api.test_signed import read_by_anybody
 from tests.devices import Phone, content_digest, nonce_of
-from tests.photos import jpeg
+from tests.photos import small_jpeg
 from tests.service import Answer, Running
 
 
@@ -36,7 +36,7 @@ def refused(answer: Answer) -> str:
 def test_a_signed_capture_is_in_the_record_the_manifest_the_leaf_and_on_its_page(
     service: Running, phone: Phone, tmp_path: Path
 ) -> None:
-    answer = phone.register(service, photo := jpeg(1400))
+    answer = phone.register(service, photo := small_jpeg(1400))
     capture = answer.json
     assert (answer.status, capture["status"]) == (201, "anchored"), answer.body
     fact = capture["device"]
@@ -61,7 +61,7 @@ def test_a_signed_capture_is_in_the_record_the_manifest_the_leaf_and_on_its_page
 
 
 def test_an_unsigned_capture_is_as_before(service: Running) -> None:
-    capture = service.register(jpeg(1401)).json
+    capture = service.register(small_jpeg(1401)).json
     assert capture["device"] is None
     assert bytes.fromhex(capture["leaf"]["statement"][0]).rstrip(b"\0") == b"capture/leaf/v1"
     names = zipfile.ZipFile(io.BytesIO(service.ask("GET", capture["links"]["bundle"]).body)).namelist()
@@ -70,7 +70,7 @@ def test_an_unsigned_capture_is_as_before(service: Running) -> None:
 
 @pytest.mark.parametrize("damage", ["text", "signature", "level", "gone", "key", "version"])
 def test_a_receipt_with_another_device_fails(service: Running, phone: Phone, tmp_path: Path, damage: str) -> None:
-    photo = jpeg(1402)
+    photo = small_jpeg(1402)
     capture = phone.register(service, photo).json
     receipt = service.ask("GET", f"/v1/captures/{capture['id']}/receipt").json
     passed = verify.verify(json.dumps(receipt).encode(), photo)
@@ -91,8 +91,8 @@ def test_a_receipt_with_another_device_fails(service: Running, phone: Phone, tmp
 
 
 def test_a_replay_is_refused_and_nothing_registered(service: Running, phone: Phone) -> None:
-    photo, nonce = jpeg(1403), nonce_of(service)
-    other = jpeg(1404)
+    photo, nonce = small_jpeg(1403), nonce_of(service)
+    other = small_jpeg(1404)
     assert phone.register(service, photo, nonce).status == 201
     assert refused(phone.register(service, photo, nonce)) == "replayed"
     assert refused(phone.register(service, other, nonce)) == "replayed"
@@ -120,7 +120,7 @@ def test_a_replay_is_refused_and_nothing_registered(service: Running, phone: Pho
 def test_a_signature_that_says_too_little_is_refused(
     service: Running, phone: Phone, parameters: dict[str, Any], reason: str
 ) -> None:
-    photo, given = jpeg(1405), dict(parameters)
+    photo, given = small_jpeg(1405), dict(parameters)
     nonce = given.pop("nonce", nonce_of(service))
     headers = phone.headers("POST", "/v1/captures", photo, nonce, **given)
     assert refused(service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg", **headers)) == reason
@@ -150,14 +150,14 @@ def test_a_signature_that_says_too_little_is_refused(
 def test_headers_that_are_not_one_signature_are_refused(
     service: Running, phone: Phone, change: dict[str, Any], reason: str
 ) -> None:
-    photo = jpeg(1406)
+    photo = small_jpeg(1406)
     headers = phone.headers("POST", "/v1/captures", photo, nonce_of(service)) | change
     sent = {name: value for name, value in headers.items() if value is not None}
     assert refused(service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg", **sent)) == reason
 
 
 def test_other_bytes_another_path_and_another_key_are_refused(service: Running, phone: Phone) -> None:
-    photo, other = jpeg(1407), jpeg(1408)
+    photo, other = small_jpeg(1407), small_jpeg(1408)
     headers = phone.headers("POST", "/v1/captures", photo, nonce_of(service))
     sent = {"Content_Type": "image/jpeg", **headers}
     assert refused(service.ask("POST", "/v1/captures", other, **sent | {"Content_Digest": content_digest(other)}))
@@ -173,13 +173,13 @@ def test_a_device_is_its_owners_and_revoked_for_good(service: Running) -> None:
     stranger = service.command("keys", "add", "stranger", "--scope", "capture").stdout.strip()
     mine = Phone()
     assert mine.enrol(service).status == 201
-    assert refused(mine.register(service, jpeg(1409), key=stranger)) == "unknown-device"
-    assert refused(mine.register(service, jpeg(1409), nonce=nonce_of(service, stranger))) == "unknown-nonce"
+    assert refused(mine.register(service, small_jpeg(1409), key=stranger)) == "unknown-device"
+    assert refused(mine.register(service, small_jpeg(1409), nonce=nonce_of(service, stranger))) == "unknown-nonce"
     assert service.ask("GET", f"/v1/devices/{mine.id}", key=stranger).status == 404
     assert service.ask("DELETE", f"/v1/devices/{mine.id}", key=stranger).status == 404
     assert mine.id in [each["id"] for each in service.ask("GET", "/v1/devices").json["devices"]]
     assert service.ask("DELETE", f"/v1/devices/{mine.id}").json["revoked_at"]
-    assert refused(mine.register(service, jpeg(1409))) == "revoked"
+    assert refused(mine.register(service, small_jpeg(1409))) == "revoked"
     again = Phone(mine.private)
     assert again.enrol(service).json["type"] == "/docs#problem-conflict"
 
@@ -245,7 +245,7 @@ def test_a_statement_made_offline_is_kept_with_its_time_and_its_counter(service:
     phone.enrol(service)
     phone.behind_s = 86_400
     notices = {}
-    photos = [jpeg(1410 + at) for at in range(5)]
+    photos = [small_jpeg(1410 + at) for at in range(5)]
     for photo, counter in zip(photos, (1, 5, 5, 3, 6), strict=True):
         answer = service.register(photo, Capture_Statement=phone.statement(photo, counter))
         assert answer.status == 201, answer.body
@@ -268,13 +268,13 @@ def test_a_statement_made_offline_is_kept_with_its_time_and_its_counter(service:
 def test_a_clock_that_is_ahead_is_named(service: Running) -> None:
     phone = Phone(behind_s=-7_200)
     phone.enrol(service)
-    fact = phone.register(service, jpeg(1420)).json["device"]
+    fact = phone.register(service, small_jpeg(1420)).json["device"]
     assert 7_190 < fact["clock_difference_s"] < 7_210
     assert "ahead of the server's" in fact["notices"][0]
 
 
 def test_statements_that_do_not_hold_are_refused(service: Running, phone: Phone) -> None:
-    photo, other = jpeg(1421), jpeg(1422)
+    photo, other = small_jpeg(1421), small_jpeg(1422)
     good = phone.statement(photo, 100)
     unsigned = {"alg": "none", "typ": "capture-statement+jwt"}
     wrong = {
@@ -297,7 +297,7 @@ def test_statements_that_do_not_hold_are_refused(service: Running, phone: Phone)
 
 
 def test_a_photo_that_is_known_stays_as_it_was(service: Running, phone: Phone) -> None:
-    photo = jpeg(1423)
+    photo = small_jpeg(1423)
     assert service.register(photo).status == 201
     answer = phone.register(service, photo)
     assert (answer.status, answer.json["device"]) == (200, None)
@@ -310,7 +310,7 @@ def test_a_signature_that_comes_with_the_second_attempt_is_said_to_add_nothing(s
         headers: Any = {"Content_Type": "image/jpeg", "Idempotency_Key": key} | said
         return service.ask("POST", "/v1/captures", photo, **headers)
 
-    photo, signed = jpeg(1431), jpeg(1432)
+    photo, signed = small_jpeg(1431), small_jpeg(1432)
     assert send(photo, "attempts").status == 202
     again = send(photo, "attempts", phone.statement(photo, 200))
     assert again.json["device"] is None
@@ -322,7 +322,7 @@ def test_a_signature_that_comes_with_the_second_attempt_is_said_to_add_nothing(s
 
 
 def test_erasure_takes_the_devices_word_with_it(service: Running, phone: Phone) -> None:
-    capture = phone.register(service, jpeg(1424)).json
+    capture = phone.register(service, small_jpeg(1424)).json
     assert service.ask("DELETE", f"/v1/captures/{capture['id']}").status == 202
     gone = service.ask("GET", f"/v1/captures/{capture['id']}")
     assert gone.status == 410 and phone.thumbprint.hex() not in gone.body.decode()

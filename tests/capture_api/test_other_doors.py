@@ -14,7 +14,7 @@ from PIL import Image
 from capture_api.openapi import CALLS, document
 from docs.make_api import api_text
 from ledger.tree import verify_inclusion
-from tests.photos import encoded, jpeg, picture
+from tests.photos import encoded, jpeg, picture, small_jpeg
 from tests.service import ROOT, Running
 
 
@@ -37,9 +37,9 @@ def test_verify_finds_a_copy_and_registers_nothing(service: Running) -> None:
 
 
 def test_verify_knows_the_same_bytes_and_says_original_otherwise(service: Running) -> None:
-    service.register(jpeg(101))
-    assert service.ask("POST", "/v1/verify", jpeg(101), Content_Type="image/jpeg").json["verdict"] == "exact_copy"
-    fresh = service.ask("POST", "/v1/verify", jpeg(102), Content_Type="image/jpeg").json
+    service.register(small_jpeg(101))
+    assert service.ask("POST", "/v1/verify", small_jpeg(101), Content_Type="image/jpeg").json["verdict"] == "exact_copy"
+    fresh = service.ask("POST", "/v1/verify", small_jpeg(102), Content_Type="image/jpeg").json
     assert (fresh["verdict"], fresh["matches"]) == ("original", [])
 
 
@@ -52,13 +52,13 @@ def test_verify_sees_the_upload_of_the_second_before(service: Running) -> None:
 
 
 def test_verify_refuses_what_it_cannot_read(service: Running) -> None:
-    answer = service.ask("POST", "/v1/verify", jpeg(109)[:9000], Content_Type="image/jpeg")
+    answer = service.ask("POST", "/v1/verify", small_jpeg(109)[:9000], Content_Type="image/jpeg")
     assert (answer.status, answer.json["type"]) == (422, "/docs#problem-rejected")
     assert service.ask("POST", "/v1/verify", b"", Content_Type="image/jpeg").status == 400
 
 
 def test_the_log_proves_a_leaf_to_a_stranger(service: Running) -> None:
-    capture = service.register(jpeg(110)).json
+    capture = service.register(small_jpeg(110)).json
     receipt = service.ask("GET", capture["links"]["receipt"]).json
     size, root = receipt["checkpoint"].splitlines()[1:3]
     verify_inclusion(
@@ -103,7 +103,7 @@ def test_tiles_that_do_not_exist(service: Running, place: str) -> None:
 
 def test_the_public_page_shows_rights_and_no_secrets(service: Running) -> None:
     metadata = json.dumps({"rights": {"creator": "<b>Ada</b>", "licence": "cc-by-4.0", "ai_training": "not_allowed"}})
-    capture = service.register(jpeg(111), Capture_Metadata=metadata).json
+    capture = service.register(small_jpeg(111), Capture_Metadata=metadata).json
     page = service.ask("GET", capture["links"]["public"], key=None, Accept="text/html")
     text = page.body.decode()
     assert page.status == 200
@@ -132,7 +132,7 @@ def test_health_readiness_and_metrics(service: Running) -> None:
     ready = service.ask("GET", "/readyz").json
     assert ready["engines"] == dict.fromkeys(("database", "blobs", "queue", "chain", "signer"), "ok")
     assert service.ask("GET", "/readyz", key=None).status == 401
-    service.register(jpeg(112))
+    service.register(small_jpeg(112))
     text = service.ask("GET", "/metrics").body.decode()
     for name in ("capture_registered_total", 'capture_stage_seconds_count{stage="sign"}', "capture_log_size"):
         assert float(re.search(f"^{re.escape(name)} (\\S+)", text, re.M).group(1)) > 0  # type: ignore[union-attr]
@@ -178,7 +178,7 @@ def test_every_route_is_documented() -> None:
 
 def test_the_receipt_verifies_with_the_command_and_fails_for_another_photo(service: Running, tmp_path: Path) -> None:
     folder = tmp_path
-    photo = jpeg(113)
+    photo = small_jpeg(113)
     (folder / "photo.jpg").write_bytes(photo)
     made = service.command("register", str(folder / "photo.jpg"), "--receipt", str(folder / "receipt.json"))
     assert made.returncode == 0, made.stderr
@@ -221,7 +221,7 @@ def test_a_collage_is_registered_and_its_rights_stated_with_the_command(service:
 
 
 def test_a_photo_is_erased_with_the_command(service: Running, tmp_path: Path) -> None:
-    made = service.register(jpeg(117)).json
+    made = service.register(small_jpeg(117)).json
     unsure = service.command("erase", made["id"])
     assert unsure.returncode == 1 and service.ask("GET", made["links"]["self"]).status == 200
     assert service.command("erase", made["id"], "--yes").returncode == 0

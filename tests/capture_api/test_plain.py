@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from settings import MAX_UPLOAD_BYTES
-from tests.photos import jpeg
+from tests.photos import jpeg, small_jpeg
 from tests.service import Answer, Running
 
 GONE_S = 15
@@ -51,7 +51,7 @@ def _check(running: Running, *photos: bytes, **more: Any) -> list[dict[str, str]
 
 
 def test_check_says_what_need_not_and_what_must_not_be_sent(running: Running) -> None:
-    here, gone, new = jpeg(9600), jpeg(9601), jpeg(9602)
+    here, gone, new = small_jpeg(9600), small_jpeg(9601), small_jpeg(9602)
     first, second = running.register(here).json, running.register(gone).json
     assert running.ask("DELETE", f"/v1/captures/{second['id']}").status == 202
     found = _check(running, new, here, gone)
@@ -88,7 +88,7 @@ def test_a_check_is_json_and_needs_a_key(running: Running) -> None:
 
 
 def test_the_same_bytes_sent_eight_times_at_once_are_stored_once(running: Running) -> None:
-    photo = jpeg(9610)
+    photo = small_jpeg(9610)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: running.register(photo, wait=0), range(8)))
     assert sorted(answer.status for answer in answers) == [200] * 7 + [202]
@@ -98,7 +98,7 @@ def test_the_same_bytes_sent_eight_times_at_once_are_stored_once(running: Runnin
 
 
 def _held(running: Running, seed: int, hold_s: int = 60) -> str:
-    held = running.register(jpeg(seed), wait=0, Capture_Metadata=json.dumps({"hold_s": hold_s}))
+    held = running.register(small_jpeg(seed), wait=0, Capture_Metadata=json.dumps({"hold_s": hold_s}))
     assert held.status == 202
     found: str = held.json["id"]
     return found
@@ -199,7 +199,7 @@ def _status(client: socket.socket) -> tuple[int, bytes]:
 
 
 def test_only_so_many_uploads_of_a_key_at_once_and_a_cut_one_makes_room(running: Running) -> None:
-    key, photo = _key(running, "busy"), jpeg(9640)
+    key, photo = _key(running, "busy"), small_jpeg(9640)
     slow = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(2)]
     for place, client in enumerate(slow):
         client.sendall(_head(running, key, len(photo)) + photo[: 100 + place])
@@ -215,7 +215,7 @@ def test_only_so_many_uploads_of_a_key_at_once_and_a_cut_one_makes_room(running:
 
 
 def test_a_request_whose_idempotency_key_is_in_use_is_told_so(running: Running) -> None:
-    photo = jpeg(9641)
+    photo = small_jpeg(9641)
     with socket.create_connection(("127.0.0.1", running.port)) as client:
         client.sendall(_head(running, running.key, len(photo), Idempotency_Key="mine") + photo[:100])
         time.sleep(1)
@@ -228,7 +228,7 @@ def test_a_request_whose_idempotency_key_is_in_use_is_told_so(running: Running) 
 
 
 def test_who_waits_for_100_continue_hears_it_or_is_refused_before_the_body(running: Running) -> None:
-    photo = jpeg(9642)
+    photo = small_jpeg(9642)
     with socket.create_connection(("127.0.0.1", running.port), timeout=30) as client:
         client.sendall(_head(running, running.key, len(photo), Expect="100-continue"))
         assert _status(client)[0] == 100

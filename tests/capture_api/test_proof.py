@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger import cose, verify
-from tests.photos import encoded, jpeg, picture
+from tests.photos import encoded, picture, small_jpeg
 from tests.service import Running
 
 
@@ -57,7 +57,7 @@ def test_a_format_that_does_not_come_apart_is_left_to_a_validator(service: Runni
 
 
 def test_the_bundle_is_its_owners_alone(service: Running) -> None:
-    links = service.register(jpeg(903)).json["links"]
+    links = service.register(small_jpeg(903)).json["links"]
     for scope in ("capture", "review"):
         other = service.command("keys", "add", f"other-{scope}", "--scope", scope).stdout.strip()
         for name in ("bundle", "receipt", "receipt_cose"):
@@ -67,7 +67,7 @@ def test_the_bundle_is_its_owners_alone(service: Running) -> None:
 
 
 def test_the_promise_comes_with_the_202_and_is_kept(service: Running, tmp_path: Path) -> None:
-    photo = jpeg(904)
+    photo = small_jpeg(904)
     answer = service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg")
     assert answer.status == 202
     note = answer.json["promise"]
@@ -89,7 +89,7 @@ def test_the_promise_comes_with_the_202_and_is_kept(service: Running, tmp_path: 
 
 
 def test_the_receipt_is_there_as_cose(service: Running, tmp_path: Path) -> None:
-    photo = jpeg(907)
+    photo = small_jpeg(907)
     capture = service.register(photo).json
     links = capture["links"]
     answer = service.ask("GET", links["receipt_cose"])
@@ -121,7 +121,7 @@ def test_the_receipt_is_there_as_cose(service: Running, tmp_path: Path) -> None:
     ],
 )
 def test_the_receipt_comes_as_it_is_asked_for(service: Running, accept: str, expected: str) -> None:
-    links = service.register(jpeg(907)).json["links"]
+    links = service.register(small_jpeg(907)).json["links"]
     answer = service.ask("GET", links["receipt"], Accept=accept)
     assert (answer.status, answer.headers["Content-Type"], answer.headers["Vary"]) == (200, expected, "Accept")
 
@@ -136,7 +136,7 @@ def receipt(service: Running, capture_id: str) -> bytes:
 
 
 def test_a_refused_photo_was_promised_that_too(service: Running) -> None:
-    answer = service.register(jpeg(905)[:5000])
+    answer = service.register(small_jpeg(905)[:5000])
     assert answer.status == 422
     note = answer.json["capture"]["promise"]
     lines = verify.open_note(note, (service.home / "keys/log/log.vkey").read_text())
@@ -145,7 +145,7 @@ def test_a_refused_photo_was_promised_that_too(service: Running) -> None:
 
 def test_a_receipt_completes_itself(service: Running) -> None:
     """Logged, it passes every step that needs nobody; anchored, its chain value is there, and it passes the same."""
-    photo, key = jpeg(906), (service.home / "keys/log/log.vkey").read_text()
+    photo, key = small_jpeg(906), (service.home / "keys/log/log.vkey").read_text()
     first = receipt(service, service.ask("POST", "/v1/captures", photo, Content_Type="image/jpeg").json["id"])
     last = receipt(service, service.register(photo).json["id"])
     for text in (first, last):

@@ -13,7 +13,7 @@ from c2pa import Context, Reader
 from provenance.assertions import LOG
 from provenance.reader import offline_settings
 from tests.capture_api.test_proof import check, unpacked
-from tests.photos import SHARED, jpeg
+from tests.photos import SHARED, small_jpeg
 from tests.provenance.orders import FORMATS, photo_of
 from tests.service import Running
 
@@ -85,13 +85,13 @@ def test_credentials_that_nobody_can_read_are_quarantined_and_the_photo_is_not(
 
 
 def test_a_bundle_has_credentials_apart_only_where_the_photo_has_them_not(service: Running) -> None:
-    capture = service.register(jpeg(701)).json
+    capture = service.register(small_jpeg(701)).json
     names = zipfile.ZipFile(io.BytesIO(service.ask("GET", capture["links"]["bundle"]).body)).namelist()
     assert "credentials.c2pa" not in names
 
 
 def test_the_photo_alone_says_where_to_look_for_its_anchor(service: Running) -> None:
-    capture = service.register(jpeg(702)).json
+    capture = service.register(small_jpeg(702)).json
     _, manifest = read_by_anybody(service, service.ask("GET", capture["links"]["file"]).body, "image/jpeg")
     (said,) = (a["data"] for a in manifest["assertions"] if a["label"] == LOG)
     anchor = capture["anchor"]

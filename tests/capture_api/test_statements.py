@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.photos import jpeg
+from tests.photos import small_jpeg
 from tests.service import Answer, Running
 from tests.traces import found_in
 
@@ -39,7 +39,7 @@ def anchored(service: Running, capture_id: str, number: int) -> dict[str, Any]:
 def registered(service: Running, seed: int) -> dict[str, Any]:
     """A photo under CC BY, anchored."""
     metadata = json.dumps({"rights": CC_BY})
-    capture: dict[str, Any] = service.register(jpeg(seed), Capture_Metadata=metadata).json
+    capture: dict[str, Any] = service.register(small_jpeg(seed), Capture_Metadata=metadata).json
     return capture
 
 
@@ -91,7 +91,7 @@ def test_its_receipt_verifies_without_us(service: Running, restated: dict[str, A
     document = service.ask("GET", link).json
     assert (document["version"], document["previous"]) == (3, restated["leaf"]["digest"])
     (tmp_path / "rights.json").write_text(json.dumps(document))
-    (tmp_path / "photo.jpg").write_bytes(jpeg(71600))
+    (tmp_path / "photo.jpg").write_bytes(small_jpeg(71600))
     node = f"http://127.0.0.1:{(service.home / 'run/chain-port').read_text()}"
     files = [str(tmp_path / "rights.json"), str(tmp_path / "photo.jpg")]
     asked = ["--key", str(service.home / "keys/log/log.vkey"), "--rpc", node, "--log", f"{service.base}/log"]
@@ -121,7 +121,7 @@ def test_a_receipt_that_says_otherwise_is_named(
     document = service.ask("GET", f"/v1/captures/{restated['id']}/rights/1/receipt").json
     document = {each: held for each, held in (document | {name: value}).items() if held is not None}
     (tmp_path / "rights.json").write_text(json.dumps(document))
-    (tmp_path / "photo.jpg").write_bytes(jpeg(71600))
+    (tmp_path / "photo.jpg").write_bytes(small_jpeg(71600))
     done = service.command("verify", str(tmp_path / "rights.json"), str(tmp_path / "photo.jpg"))
     assert done.returncode == 1
     assert f"failed       {step}" in done.stdout
@@ -134,7 +134,7 @@ def test_a_statement_does_not_pass_for_the_photos_own_receipt(
     document = service.ask("GET", f"/v1/captures/{restated['id']}/rights/1/receipt").json
     del document["previous"]
     (tmp_path / "rights.json").write_text(json.dumps(document | {"version": 1}))
-    (tmp_path / "photo.jpg").write_bytes(jpeg(71600))
+    (tmp_path / "photo.jpg").write_bytes(small_jpeg(71600))
     done = service.command("verify", str(tmp_path / "rights.json"), str(tmp_path / "photo.jpg"))
     assert "failed       leaf" in done.stdout
 
@@ -154,7 +154,9 @@ def test_the_bundle_has_the_history(service: Running, restated: dict[str, Any], 
 
 def test_before_it_is_signed_it_is_part_of_the_upload(service: Running) -> None:
     metadata = json.dumps({"rights": CC_BY, "hold_s": 60})
-    held = service.ask("POST", "/v1/captures", jpeg(71601), Content_Type="image/jpeg", Capture_Metadata=metadata).json
+    held = service.ask(
+        "POST", "/v1/captures", small_jpeg(71601), Content_Type="image/jpeg", Capture_Metadata=metadata
+    ).json
     answer = stated(service, held["id"], RESERVED)
     assert (answer.status, answer.json["rights"]["licence"]) == (200, "all-rights-reserved")
     time.sleep(1)

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from tests.notify.browser import Browser, verified_claims
 from tests.notify.receiver import Receiver, until
-from tests.photos import jpeg
+from tests.photos import small_jpeg
 from tests.service import Answer, Running
 
 STAGES = ["received", "inspected", "fingerprinted", "matched", "signed", "sealed", "logged", "anchored"]
@@ -87,7 +87,7 @@ def _changed(running: Running, key: str, since: str = "", limit: int = 50) -> An
 def test_what_changed_page_by_page(running: Running) -> None:
     key = _key(running, "pages")
     assert _changed(running, key)["captures"] == []
-    ids = [running.register(jpeg(9100 + number), key=key).json["id"] for number in range(3)]
+    ids = [running.register(small_jpeg(9100 + number), key=key).json["id"] for number in range(3)]
     first = _changed(running, key, limit=2)
     assert ([each["id"] for each in first["captures"]], first["more"]) == (ids[:2], True)
     assert first["captures"][0] == running.ask("GET", f"/v1/captures/{ids[0]}", key=key).json
@@ -107,7 +107,7 @@ def test_cursors_and_limits_that_are_none(running: Running, asked: str) -> None:
 
 
 def test_the_events_of_a_capture_go_on_where_they_stopped(running: Running) -> None:
-    capture = running.register(jpeg(9110)).json
+    capture = running.register(small_jpeg(9110)).json
     path = capture["links"]["events"]
     events = _events(running.ask("GET", path).body.decode())
     assert [each["data"].get("status") for each in events] == [*STAGES, "anchored"]
@@ -121,8 +121,8 @@ def test_the_events_of_a_capture_go_on_where_they_stopped(running: Running) -> N
 def test_one_stream_of_all_captures_goes_on_where_it_stopped(running: Running) -> None:
     key = _key(running, "stream")
     stream = Stream(running, key)
-    running.register(jpeg(9119))  # another owner's
-    ids = [running.register(jpeg(9120 + number), key=key).json["id"] for number in range(2)]
+    running.register(small_jpeg(9119))  # another owner's
+    ids = [running.register(small_jpeg(9120 + number), key=key).json["id"] for number in range(2)]
     until(lambda: len(stream.events) == 1 + 2 * len(STAGES), "all is told")
     told = stream.events
     stream.close()
@@ -146,7 +146,7 @@ def test_a_webhook_from_its_making_to_its_end(running: Running, receiver: Receiv
     assert made.status == 201
     secret, place = made.json["secret"], made.headers["Location"]
     assert secret.startswith("whsec_")
-    capture = running.register(jpeg(9130), key=key).json
+    capture = running.register(small_jpeg(9130), key=key).json
     until(lambda: len(receiver.received) == len(STAGES), "every stage is told")
     told = [Webhook(secret).verify(each.body, each.headers) for each in receiver.received]
     assert [each["type"] for each in told] == [f"capture.{stage}" for stage in STAGES]
@@ -168,7 +168,7 @@ def test_a_webhook_from_its_making_to_its_end(running: Running, receiver: Receiv
     assert running.ask("GET", place).status == 404, "another owner's is not there"
     assert running.ask("DELETE", place, key=key).status == 204
     assert running.ask("DELETE", place, key=key).status == 404
-    running.register(jpeg(9131), key=key)
+    running.register(small_jpeg(9131), key=key)
     assert len(receiver.received) == sent + 1
     assert not [word for word in (secret, "t0k3n", receiver.url) if word in running.log()]
 
@@ -179,7 +179,7 @@ def test_a_browser_is_told_what_matters(running: Running, receiver: Receiver) ->
     made = [_post(running, "/v1/push/subscriptions", browser.subscription, key) for _ in range(2)]
     assert [each.status for each in made] == [201, 201]
     receiver.status = 201
-    capture = running.register(jpeg(9140), key=key).json
+    capture = running.register(small_jpeg(9140), key=key).json
     until(lambda: receiver.received, "the browser is told")
     place = f"/v1/push/subscriptions/{made[1].json['id']}"
     assert running.ask("DELETE", f"/v1/push/subscriptions/{made[0].json['id']}", key=key).status == 404, "replaced"
@@ -195,7 +195,7 @@ def test_a_revoked_key_is_told_nothing(running: Running, receiver: Receiver) -> 
     assert _post(running, "/v1/webhooks", {"url": receiver.url}, key).status == 201
     key_id = next(line.split()[0] for line in running.command("keys", "list").stdout.splitlines() if "revoked" in line)
     receiver.status = 500
-    running.ask("POST", "/v1/captures", jpeg(9150), key=key, Content_Type="image/jpeg")
+    running.ask("POST", "/v1/captures", small_jpeg(9150), key=key, Content_Type="image/jpeg")
     until(lambda: receiver.received, "it was told until now")
     running.command("keys", "revoke", key_id, check=True)
     time.sleep(0.5)

@@ -16,7 +16,7 @@ from tests.capture_api.test_proof import check, unpacked
 from tests.capture_api.test_uploads import PIECE, begun, done_header, draft, large, node, said, tus
 from tests.devices import Phone, b64url, nonce_of
 from tests.notify.receiver import until
-from tests.photos import jpeg
+from tests.photos import small_jpeg
 from tests.service import Answer, Running
 from wiring import Services
 
@@ -60,7 +60,7 @@ def begun_count(service: Running) -> int:
 
 
 def test_a_signed_upload_is_vouched_for_like_a_plain_one(service: Running, phone: Phone, tmp_path: Path) -> None:
-    photo = jpeg(1430)
+    photo = small_jpeg(1430)
     location = begun(service, len(photo), **phone.headers("POST", PLACE, photo, nonce_of(service)))
     half = len(photo) // 2
     first = tus(service, "PATCH", location, photo[:half], Upload_Offset="0", Content_Type=PIECE)
@@ -80,7 +80,7 @@ def test_a_signed_upload_is_vouched_for_like_a_plain_one(service: Running, phone
 
 
 def test_the_change_is_told_with_the_others(service: Running, phone: Phone) -> None:
-    photo = jpeg(1419)
+    photo = small_jpeg(1419)
     capture = phone.register(service, photo).json
     told = service.ask("GET", f"/v1/captures/{capture['id']}/events").body.decode()
     names = [json.loads(line[6:]).get("name") for line in told.splitlines() if line.startswith("data: ")]
@@ -101,7 +101,7 @@ def test_tus_js_client_signs_with_webcrypto(
 
 @pytest.mark.parametrize("version", [3, 5, 6, 8])
 def test_the_ietfs_dialect_is_signed_where_it_begins(service: Running, phone: Phone, version: int) -> None:
-    photo = jpeg(1432 + version)
+    photo = small_jpeg(1432 + version)
     covered = '"@method" "@path" "repr-digest"'  # the body is a piece: its Content-Digest would be another
     signed = phone.headers("POST", "/v1/captures", photo, nonce_of(service), covered)
     first = draft(service, version, "POST", "/v1/captures", photo[:999], **signed, **done_header(version, False))
@@ -113,7 +113,7 @@ def test_the_ietfs_dialect_is_signed_where_it_begins(service: Running, phone: Ph
 
 
 def test_a_photo_that_comes_with_its_creation_is_vouched_for(service: Running, phone: Phone, tmp_path: Path) -> None:
-    photo = jpeg(1441)
+    photo = small_jpeg(1441)
     signed = phone.headers("POST", PLACE, photo, nonce_of(service), '"@method" "@path" "repr-digest"')
     answer = tus(service, "POST", PLACE, photo, Upload_Length=str(len(photo)), Content_Type=PIECE, **signed)
     assert capture_of(service, answer)["device"]["way"] == "request"
@@ -127,7 +127,7 @@ def test_a_statement_made_offline_may_come_with_the_creation(service: Running, w
     phone = Phone()
     phone.enrol(service)
     phone.behind_s = 3_600
-    photo = jpeg(1442 + len(where))
+    photo = small_jpeg(1442 + len(where))
     statement = phone.statement(photo, 7)
     with_it = (
         {"Upload_Metadata": said(statement=statement)} if where == "metadata" else {"Capture_Statement": statement}
@@ -138,7 +138,7 @@ def test_a_statement_made_offline_may_come_with_the_creation(service: Running, w
 
 
 def test_a_replayed_creation_is_refused_and_begins_nothing(service: Running, phone: Phone) -> None:
-    photo = jpeg(1450)
+    photo = small_jpeg(1450)
     signed = phone.headers("POST", PLACE, photo, nonce_of(service))
     first = capture_of(service, sent(service, begun(service, len(photo), **signed), photo))
     before = begun_count(service)
@@ -152,7 +152,7 @@ def test_a_replayed_creation_is_refused_and_begins_nothing(service: Running, pho
 def test_with_the_same_idempotency_key_a_replay_is_refused_and_a_fresh_signature_answered(
     service: Running, phone: Phone
 ) -> None:
-    photo = jpeg(1451)
+    photo = small_jpeg(1451)
     signed = phone.headers("POST", "/v1/captures", photo, nonce_of(service))
     plain: dict[str, Any] = {"Content_Type": "image/jpeg", "Idempotency_Key": "vouched-1451"}
     assert service.ask("POST", "/v1/captures", photo, **plain, **signed).status == 202
@@ -163,7 +163,7 @@ def test_with_the_same_idempotency_key_a_replay_is_refused_and_a_fresh_signature
 
 
 def test_other_bytes_than_were_signed_become_nothing(service: Running, phone: Phone) -> None:
-    photo, other = jpeg(1452), jpeg(1453)
+    photo, other = small_jpeg(1452), small_jpeg(1453)
     for vouched in (
         phone.headers("POST", PLACE, photo, nonce_of(service)),
         {"Capture_Statement": phone.statement(photo, 50)},
@@ -176,7 +176,7 @@ def test_other_bytes_than_were_signed_become_nothing(service: Running, phone: Ph
 
 
 def test_what_could_only_be_refused_later_is_refused_at_once(service: Running, phone: Phone) -> None:
-    photo, other = jpeg(1454), jpeg(1455)
+    photo, other = small_jpeg(1454), small_jpeg(1455)
     stated = said(sha256=hashlib.sha256(other).hexdigest())
     before = begun_count(service)
     signed = phone.headers("POST", PLACE, photo, nonce_of(service))
@@ -192,7 +192,7 @@ def test_what_could_only_be_refused_later_is_refused_at_once(service: Running, p
 
 
 def test_a_nonce_is_its_owners_and_ends(service: Running, phone: Phone) -> None:
-    photo = jpeg(1456)
+    photo = small_jpeg(1456)
     stranger = service.command("keys", "add", "another stranger", "--scope", "capture").stdout.strip()
     theirs = phone.headers("POST", PLACE, photo, nonce_of(service, stranger))
     assert refused(asked(service, len(photo), **theirs)) == "unknown-nonce"
@@ -210,14 +210,14 @@ def test_a_nonce_is_its_owners_and_ends(service: Running, phone: Phone) -> None:
 
 
 def test_a_nonce_outlives_a_creation_that_is_refused_for_something_else(service: Running, phone: Phone) -> None:
-    photo = jpeg(1457)
+    photo = small_jpeg(1457)
     signed = phone.headers("POST", PLACE, photo, nonce_of(service))
     assert asked(service, 10**12, **signed).json["type"] == "/docs#problem-too-large"
     assert asked(service, len(photo), **signed).status == 201
 
 
 def test_a_device_that_is_revoked_while_the_bytes_come_vouches_no_more(service: Running) -> None:
-    lost, photo = Phone(), jpeg(1458)
+    lost, photo = Phone(), small_jpeg(1458)
     lost.enrol(service)
     location = begun(service, len(photo), **lost.headers("POST", PLACE, photo, nonce_of(service)))
     assert service.ask("DELETE", f"/v1/devices/{lost.id}").status == 200
@@ -227,7 +227,7 @@ def test_a_device_that_is_revoked_while_the_bytes_come_vouches_no_more(service: 
 
 
 def test_a_part_is_vouched_for_by_nobody_and_the_whole_by_who_joins_it(service: Running, phone: Phone) -> None:
-    photo = jpeg(1459)
+    photo = small_jpeg(1459)
     signed = phone.headers("POST", PLACE, photo, nonce_of(service))  # as of a client that sends it with every request
     parts = []
     for piece in (photo[:1000], photo[1000:]):
@@ -239,7 +239,7 @@ def test_a_part_is_vouched_for_by_nobody_and_the_whole_by_who_joins_it(service: 
 
 
 def test_what_is_signed_outlasts_a_crash_before_the_capture(service: Running, phone: Phone) -> None:
-    photo = jpeg(1460)
+    photo = small_jpeg(1460)
     location = begun(service, len(photo), **phone.headers("POST", PLACE, photo, nonce_of(service)))
     services = Services(load_settings(service.environ))
     try:  # as a process leaves it that is killed after the commit of the last byte
@@ -253,7 +253,7 @@ def test_what_is_signed_outlasts_a_crash_before_the_capture(service: Running, ph
 
 def test_clocks_that_lie_are_told(service: Running, phone: Phone) -> None:
     for seed, behind_s, told in ((1461, 90_000, "behind"), (1462, -90_000, "ahead of"), (1463, 100, None)):
-        photo = jpeg(seed)
+        photo = small_jpeg(seed)
         phone.behind_s = behind_s
         signed = phone.headers("POST", PLACE, photo, nonce_of(service))
         phone.behind_s = 0
@@ -263,7 +263,7 @@ def test_clocks_that_lie_are_told(service: Running, phone: Phone) -> None:
 
 
 def test_an_erasure_leaves_nothing_of_what_the_device_signed(service: Running, phone: Phone) -> None:
-    photo = jpeg(1464)
+    photo = small_jpeg(1464)
     statement = phone.statement(photo, 60)
     location = begun(service, len(photo), Upload_Metadata=said(statement=statement))
     capture = capture_of(service, sent(service, location, photo))

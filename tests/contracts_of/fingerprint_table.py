@@ -18,7 +18,8 @@ from fingerprint.index import ScanIndex
 from store.bands import PostgresBands
 from store.database import Database, now_text
 from store.fingerprints import FingerprintRows, in_commit_order
-from store.schema import captures, fingerprints, metadata
+from store.schema import captures, fingerprints
+from tests.databases import give_tables
 
 Engine = ScanIndex | BandIndex
 ON_SQLITE = ("scan", "bands")
@@ -46,7 +47,7 @@ class Table:
     def on_sqlite(cls, engine: str, folder: Path) -> "Table":
         """An empty table in a new file."""
         table = cls(engine, f"sqlite:///{folder / 'capture.db'}", folder / "index")
-        metadata.create_all(table.database.engine)
+        give_tables(table.database)
         return table
 
     def index(self) -> Engine:

@@ -1,6 +1,5 @@
 """What clients ask before and after they send, on each database: known digests, quotas, changes, Idempotency-Keys."""
 
-import multiprocessing
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +22,8 @@ from store.keys import ApiKeys
 from store.known import Known, tags_under
 from store.quotas import Charge, Limits, OverQuota, Quotas
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
+from tests.forks import FORKS
 
 REQUEST = Request(Rights(creator="Ada"))
 MANIFEST = Manifest(b"m" * 32, 1, "urn", b"s" * 32, 1, "image/jpeg", "us", "trusted", b"t" * 32)
@@ -60,7 +61,7 @@ class Asked:
 def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = Asked(url, tmp_path)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 
@@ -156,8 +157,7 @@ def _spend(url: str, folder: Path, charge: Charge, name: str) -> None:
 
 def test_several_processes_together_use_no_more_than_one_may(asked: Asked, tmp_path: Path) -> None:
     charge = asked.charge(bytes_a_day=155, captures_an_hour=0)
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_spend, args=(asked.database.url, tmp_path, charge, name)) for name in "xyz"]
+    workers = [FORKS.Process(target=_spend, args=(asked.database.url, tmp_path, charge, name)) for name in "xyz"]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -12,6 +12,7 @@ from store.database import Database
 from store.erasure import Erasures
 from store.orders import Orders
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
 
 FREE, OPEN, CLOSED = Rights(ai_training="allowed"), Rights(licence="cc-by-4.0"), Rights()
 
@@ -20,7 +21,7 @@ FREE, OPEN, CLOSED = Rights(ai_training="allowed"), Rights(licence="cc-by-4.0"),
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = Database(url)
-    made.migrate()
+    give_tables(made)
     yield made
     made.close()
 

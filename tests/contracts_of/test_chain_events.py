@@ -13,6 +13,7 @@ from store.changes import Changes
 from store.orders import Relayed
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
 from tests.contracts_of.test_work_shares import Works
+from tests.databases import give_tables
 
 CONTRACT = "1:0xc"
 
@@ -39,7 +40,7 @@ class Watched(Works):
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = Watched(url)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 

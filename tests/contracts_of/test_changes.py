@@ -16,6 +16,7 @@ from store.deliveries import Deliveries
 from store.keys import ApiKeys
 from store.subscriptions import Subscriptions
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
 from tests.store.test_erasure import World
 
 OWNER = "owner"
@@ -26,7 +27,7 @@ VERDICT = Verdict("original", (), 0, "")
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     url = None if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = World(tmp_path, url)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 

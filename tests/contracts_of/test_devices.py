@@ -14,6 +14,7 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.devices import MOST_OPEN, Devices
 from store.schema import device_nonces
+from tests.databases import give_tables
 
 KEY, PRINT = bytes(64), bytes(32)
 ATTESTED = Attested("app-attest", "apple-appattest", datetime(2026, 3, 1, tzinfo=UTC), (Detail("app", "one"),))
@@ -26,7 +27,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(request.getfixturevalue("empty_postgres"))
     made = f"sqlite:///{tmp_path}/capture.db"
     database = Database(made)
-    database.migrate()
+    give_tables(database)
     database.close()
     return made
 

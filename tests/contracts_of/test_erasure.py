@@ -3,13 +3,17 @@
 import contextlib
 import hashlib
 import multiprocessing
+import multiprocessing.process
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import Erased, Unavailable
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
+from tests.forks import FORKS
 from tests.store.test_erasure import World
 
 SAME = b"the same bytes"
@@ -43,7 +47,7 @@ def _work(folder: Path, url: str, name: str) -> None:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     url = None if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = World(tmp_path, url)
-    made.database.migrate()
+    give_tables(made.database)
     return made
 
 
@@ -51,15 +55,14 @@ def _url(world: World) -> str:
     return world.database.url
 
 
-def _joined(workers: list[multiprocessing.context.SpawnProcess]) -> list[int | None]:
+def _joined(workers: Sequence[multiprocessing.process.BaseProcess]) -> list[int | None]:
     for worker in workers:
         worker.join(60)
     return [worker.exitcode for worker in workers]
 
 
 def test_uploads_and_erasures_of_the_same_bytes_at_once(world: World) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_upload, args=(world.folder, _url(world), owner)) for owner in "xyz"]
+    workers = [FORKS.Process(target=_upload, args=(world.folder, _url(world), owner)) for owner in "xyz"]
     for worker in workers:
         worker.start()
     end, first_byte = time.monotonic() + 60, hashlib.sha256(SAME).digest()[0]
@@ -73,15 +76,14 @@ def test_uploads_and_erasures_of_the_same_bytes_at_once(world: World) -> None:
 
 
 def test_workers_and_erasures_at_once(world: World) -> None:
-    context = multiprocessing.get_context("spawn")
     names = [f"capture-{place}" for place in range(8)]
     for name in names:
         world.register(name)
-    workers = [context.Process(target=_work, args=(world.folder, _url(world), name)) for name in names]
+    workers = [FORKS.Process(target=_work, args=(world.folder, _url(world), name)) for name in names]
     for place, worker in enumerate(workers):
         worker.start()
         if place % 2:
-            time.sleep(0.2)
+            time.sleep(0.02)
     end = time.monotonic() + 60
     while not world.rows("fingerprints") and time.monotonic() < end:
         time.sleep(0.001)

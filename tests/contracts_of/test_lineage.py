@@ -1,6 +1,5 @@
 """What was made from what, on each database: kept with the capture, asked the other way round, gone with either."""
 
-import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -20,6 +19,8 @@ from store.database import Database
 from store.erasure import Erasures
 from store.lineage import Lineage, ParentErased
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
+from tests.forks import FORKS
 
 ROUNDS = 20
 
@@ -55,7 +56,7 @@ class World:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = World(url)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 
@@ -126,7 +127,7 @@ def test_registering_and_erasing_at_once_leave_no_link_to_what_is_gone(world: Wo
     world.add("always")
     for number in range(ROUNDS):
         world.add(f"parent-{number}", signed=False)
-    workers = [multiprocessing.get_context("spawn").Process(target=each, args=(world.database.url,))
+    workers = [FORKS.Process(target=each, args=(world.database.url,))
                for each in (_make, _erase)]  # fmt: skip
     for worker in workers:
         worker.start()

@@ -13,6 +13,7 @@ from store.database import Database
 from store.erasure import Erasures
 from store.orders import Order, Orders
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
+from tests.databases import give_tables
 
 ROUNDS = 20
 
@@ -37,7 +38,7 @@ class World:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = World(url)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 

@@ -14,6 +14,7 @@ from store.orders import Orders
 from store.shares import Share, WorkShares
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
 from tests.contracts_of.test_lineage import World
+from tests.databases import give_tables
 
 
 class Works(World):
@@ -44,7 +45,7 @@ class Works(World):
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
     url = f"sqlite:///{tmp_path}/c.db" if request.param == "sqlite" else request.getfixturevalue("empty_postgres")
     made = Works(url)
-    made.database.migrate()
+    give_tables(made.database)
     yield made
     made.database.close()
 

@@ -20,6 +20,7 @@ from pipeline.record import Alignment, Asset, Match, Request, Rights, Verdict, d
 from pipeline.run import Work, fingerprint
 from settings import load_settings
 from store.schema import fingerprints
+from tests.databases import give_tables
 from tests.fingerprint.test_hashes import turn
 from tests.photos import picture
 from wiring import Services
@@ -30,7 +31,7 @@ class Register:
 
     def __init__(self, home: Path, count: int = 0) -> None:
         self.services = Services(load_settings({"CAPTURE_HOME": str(home)}))
-        self.services.database.migrate()
+        give_tables(self.services.database)
         self.home, self.count = home, count
 
     def add(self, image: Image.Image, content: bytes | None = None) -> str:

@@ -16,7 +16,7 @@ from pipeline.record import Anchor, Asset, Capture, Leaf, Manifest, Request, Rig
 from store.captures import CaptureRecords
 from store.database import Database
 from store.log import LogRecords
-from store.schema import metadata
+from tests.databases import give_tables
 
 OWNER = bytes(range(20))
 ORIGIN = "log.example/capture"
@@ -93,7 +93,7 @@ class World:
     def make(cls, folder: Path) -> "World":
         """An empty one on a database of its own."""
         database = Database(f"sqlite:///{folder}/capture.db")
-        metadata.create_all(database.engine)
+        give_tables(database)
         return cls(database, CaptureRecords(database), LogRecords(database), signer())
 
     def seal(self, name: str, upload: bytes | None = None, store: bytes = b"") -> str:

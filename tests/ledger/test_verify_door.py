@@ -1,6 +1,7 @@
 """`capture verify`: offline as the one-file verifier, and with the log of today and the promise when asked."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -24,14 +25,30 @@ from tests.ledger.monitor_world import Served, served
 VKEY = str(signer().vkey)
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """A log of 300 leaves, of which the receipt's checkpoint covers 7."""
-    world = World.make(tmp_path)
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The database of a log when it had 7 leaves, and when it had 300: each test has a copy."""
+    folder = tmp_path_factory.mktemp("grown")
+    world = World.make(folder)
     world.seal_many(6)
     world.seal("photo", store=b"store")
     sequence(world.log, world.signer, 7)
-    return world
+    seven = _copied(world, folder, folder / "seven.db")
+    world.seal_many(293, "later")
+    sequence(world.log, world.signer, 1000)
+    return {7: seven, 300: _copied(world, folder, folder / "three-hundred.db")}
+
+
+def _copied(world: World, folder: Path, to: Path) -> Path:
+    world.database.close()  # else a part is in another file
+    return Path(shutil.copyfile(folder / "capture.db", to))
+
+
+@pytest.fixture
+def world(tmp_path: Path, grown: dict[int, Path]) -> World:
+    """A log of 300 leaves, of which the receipt's checkpoint covers 7."""
+    shutil.copyfile(grown[7], tmp_path / "capture.db")
+    return World.make(tmp_path)
 
 
 @pytest.fixture
@@ -41,10 +58,10 @@ def document(world: World) -> bytes:
 
 
 @pytest.fixture
-def log(world: World, document: bytes) -> Iterator[tuple[str, Served]]:
+def log(world: World, document: bytes, grown: dict[int, Path], tmp_path: Path) -> Iterator[tuple[str, Served]]:
     """The log of today, at an address."""
-    world.seal_many(293, "later")
-    sequence(world.log, world.signer, 1000)
+    world.database.close()
+    shutil.copyfile(grown[300], tmp_path / "capture.db")
     with served(world.log) as found:
         yield found
 

@@ -1,7 +1,6 @@
 """Records: write-once facts, leases, the sweeper's list, and what happens when many write at once."""
 
 import json
-import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from store import schema
 from store.captures import CaptureRecords
 from store.database import Database, now_text
 from store.idempotency import KeyReused
+from tests.databases import give_tables
+from tests.forks import FORKS
 
 ASSET = Asset(bytes(32), "image/jpeg", 7)
 CREDENTIALS = Credentials("none", "none", None, None, None, 0, None, None)
@@ -40,7 +41,7 @@ REQUEST = Request(Rights(creator="Ada"))
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/c.db")
-    database.migrate()
+    give_tables(database)
     yield database
     database.close()
 
@@ -202,10 +203,9 @@ def _register_many(url: str, worker: int, ids: list[str]) -> None:
 
 
 def test_four_processes_write_at_once(database: Database) -> None:
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
+    with FORKS.Manager() as manager:
         ids = manager.list()
-        workers = [context.Process(target=_register_many, args=(database.url, w, ids)) for w in range(4)]
+        workers = [FORKS.Process(target=_register_many, args=(database.url, w, ids)) for w in range(4)]
         for worker in workers:
             worker.start()
         for worker in workers:

@@ -31,6 +31,7 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.erasure import Erasures, Grave
 from store.log import LogRecords
+from tests.databases import give_tables
 from tests.store.tags import tag_of
 from tests.traces import contents
 
@@ -112,7 +113,7 @@ def inscribe(grave: Grave) -> Leaf:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
-    world.database.migrate()
+    give_tables(world.database)
     yield world
     world.database.close()
 

@@ -1,6 +1,5 @@
 """The outbox: what was signed is never lost or replaced, and one holder of the lease writes."""
 
-import multiprocessing
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +12,9 @@ from hypothesis import strategies as st
 from pipeline.errors import Conflict, Unavailable
 from store.database import Database, now_text
 from store.outbox import Outbox, Transaction
-from store.schema import metadata, transactions
+from store.schema import transactions
+from tests.databases import give_tables
+from tests.forks import FORKS
 
 CHAIN, SENDER, CONTRACT = 31337, "0x" + "Aa" * 20, "0x" + "Cc" * 20
 LEASE = "anchor:test"
@@ -28,7 +29,7 @@ def outbox(tmp_path: Path) -> Outbox:
 def opened(folder: Path) -> Outbox:
     """The outbox in this folder, as a process that starts finds it."""
     database = Database(f"sqlite:///{folder}/capture.db")
-    metadata.create_all(database.engine)
+    give_tables(database)
     return Outbox(database)
 
 
@@ -189,9 +190,8 @@ def _take(folder: str, name: str, answers: Any) -> None:
 
 def test_of_many_processes_one_gets_the_lease(tmp_path: Path) -> None:
     opened(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    answers: Any = context.Queue()
-    processes = [context.Process(target=_take, args=(str(tmp_path), f"p{number}", answers)) for number in range(3)]
+    answers: Any = FORKS.Queue()
+    processes = [FORKS.Process(target=_take, args=(str(tmp_path), f"p{number}", answers)) for number in range(3)]
     for process in processes:
         process.start()
     fences = [answers.get(timeout=60) for _ in processes]

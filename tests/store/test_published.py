@@ -13,6 +13,7 @@ from store.captures import CaptureRecords
 from store.database import Database
 from store.erasure import Erasures
 from store.published import PublishedManifests
+from tests.databases import give_tables
 from tests.store.tags import tag_of
 
 MANIFEST = Manifest(bytes(32), 1, "urn:c2pa:1", bytes(32), 1, "image/jpeg", "us", "trusted", bytes(32))
@@ -21,7 +22,7 @@ MANIFEST = Manifest(bytes(32), 1, "urn:c2pa:1", bytes(32), 1, "image/jpeg", "us"
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/c.db")
-    database.migrate()
+    give_tables(database)
     yield database
     database.close()
 

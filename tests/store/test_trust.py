@@ -7,6 +7,7 @@ import pytest
 from pipeline.credentials import TrustVerdict
 from pipeline.record import Credentials
 from store.trust import TrustVerdicts
+from tests.databases import give_tables
 from tests.store.test_erasure import World
 
 OLD, NEW = "aa" * 32, "bb" * 32
@@ -15,7 +16,7 @@ OLD, NEW = "aa" * 32, "bb" * 32
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     made = World(tmp_path)
-    made.database.migrate()
+    give_tables(made.database)
     return made
 
 

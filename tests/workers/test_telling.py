@@ -18,6 +18,7 @@ from notify.webpush import Receiver as PushReceiver
 from pipeline.record import Asset, Request, Rights
 from settings import load_settings
 from store.subscriptions import Kind, Subscription
+from tests.databases import give_tables
 from tests.notify.browser import Browser, verified_claims
 from tests.notify.receiver import Receiver, until
 from tests.service import ROOT
@@ -34,7 +35,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.environ = {"CAPTURE_HOME": str(folder / "data"), "CAPTURE_WEBHOOK_NETWORKS": "127.0.0.0/8"}
         self.services = Services(load_settings(self.environ))
-        self.services.database.migrate()
+        give_tables(self.services.database)
         self.services.keys.add("k", frozenset({"capture"}), Rights(), lambda _: bytes(20), lambda _: None)
         self.key_id = self.services.keys.all()[0].id
         self._started, self.later_s = time.time(), 0.0
