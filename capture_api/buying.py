@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from capture_api.captures import blob_answer, not_yet, open_or_refuse
 from capture_api.json_body import read_json
 from capture_api.market import ADDRESS, lets_anyone, made, purchase, quote, works
-from capture_api.negotiation import about, record_of
+from capture_api.negotiation import about, base_url, record_of
 from capture_api.orders import no_order, order_json, order_licence, order_of
 from capture_api.problems import problem
 from capture_api.public import published
@@ -123,10 +123,10 @@ def _shown(asset: int, use: str) -> Held | None:
     if abs(held.time - time.time()) > CLOCKS_S:
         raise problem("signature-refused", f"time is {held.time}, which is more than {CLOCKS_S} s from our clock. "
                       "Sign again, with the time of now.", reason="stale")  # fmt: skip
-    text = message(works().chain_id, works().contract, asset, use, held)
+    text = message(base_url(), works().chain_id, works().contract, asset, use, held)
     if recovered(text, bytes.fromhex(match[3])) != held.holder.lower():
-        raise problem("signature-refused", "The signature is not the holder's, over the text that the 402 names.",
-                      reason="wrong-key")  # fmt: skip
+        raise problem("signature-refused", "The signature is not the holder's, over the text that the 402 names. This "
+                      f"service is {base_url()}: ask, and sign, at that address.", reason="wrong-key")  # fmt: skip
     return held
 
 
@@ -145,7 +145,7 @@ def _payment_required(capture: Capture, offer: dict[str, Any], use: str, held: H
     if not _sells(offer, use):
         return problem("not-allowed", f"Its owner offers no licence for {use}. See {_page(capture)} for whom to ask.")
     holder = held.holder if held else request.args.get("holder", "")
-    text = message(works().chain_id, works().contract, int(offer["asset"], 16), use, Held("HOLDER", 0))
+    text = message(base_url(), works().chain_id, works().contract, int(offer["asset"], 16), use, Held("HOLDER", 0))
     return problem(
         "payment-required",
         f"Buy a licence for {use}: send the transaction, with your address in it, and ask again with Capture-Licence.",

@@ -82,7 +82,7 @@ def buy(
     answer = _get(copy, None)
     if answer.status == 402:
         offer = read_offer(answer.content)
-        answer = _get(copy, _header(offer, buyer))
+        answer = _get(copy, _header(copy, offer, buyer))
         if answer.status == 402:
             _pay(offer, buyer, rpc, at_most, currency)
             answer = _until_held(copy, offer, buyer)
@@ -139,7 +139,7 @@ def _until_held(copy: str, offer: "Offer", buyer: "Buyer") -> "Answer":
 
     say("bought: waiting until the service sees the licence")
     end, pause_s = time.monotonic() + WAIT_S, FIRST_PAUSE_S
-    while (answer := _get(copy, _header(offer, buyer))).status != 200:
+    while (answer := _get(copy, _header(copy, offer, buyer))).status != 200:
         if answer.status not in PASSING or time.monotonic() > end:
             raise Unavailable(f"the service, which does not give the file yet ({_detail(answer)}). The licence is "
                               "bought: run the same command again later, it pays nothing twice")  # fmt: skip
@@ -148,12 +148,12 @@ def _until_held(copy: str, offer: "Offer", buyer: "Buyer") -> "Answer":
     return answer
 
 
-def _header(offer: "Offer", buyer: "Buyer") -> str:
+def _header(copy: str, offer: "Offer", buyer: "Buyer") -> str:
     from ledger.holder import Held, message, signed
 
     now, chain = int(time.time()), offer.chain
     # Our own words, not the answer's: a text of somebody else's choice could open doors elsewhere.
-    text = message(chain.id, chain.contract, offer.work, offer.use, Held(buyer.address, now))
+    text = message(copy, chain.id, chain.contract, offer.work, offer.use, Held(buyer.address, now))
     return f'holder="{buyer.address}"; time={now}; signature="0x{signed(text, buyer.key).hex()}"'
 
 

@@ -1,6 +1,7 @@
 """How whoever holds a licence shows it: a text that the holder's account signed (EIP-191)."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from eth_keys.datatypes import PrivateKey, Signature
 from eth_keys.exceptions import BadSignature
@@ -16,10 +17,14 @@ class Held:
     time: int
 
 
-def message(chain_id: int, contract: str, asset: int, use: str, held: Held) -> str:
-    """What is signed: for one work, one use and one moment."""
+def message(address: str, chain_id: int, contract: str, asset: int, use: str, held: Held) -> str:
+    """What is signed: for one work, one use, one moment and one service, by scheme and host of this `address` of it.
+
+    Else who runs another service could have a holder sign there, and ask with that here.
+    """
+    parts = urlsplit(address)
     return (
-        f"I hold a licence for this work.\nchain: {chain_id}\ncontract: {contract.lower()}\nwork: {asset:#x}\n"
+        f"I hold a licence for this work.\nservice: {parts.scheme}://{parts.netloc}\nchain: {chain_id}\ncontract: {contract.lower()}\nwork: {asset:#x}\n"
         f"use: {use}\nholder: {held.holder.lower() if held.holder.startswith('0x') else held.holder}\ntime: {held.time}"
     )
 

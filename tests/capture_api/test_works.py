@@ -316,18 +316,19 @@ def test_free_uses_need_nothing_and_signatures_of_others_help_nobody(service: Ru
     ask(service, "POST", f"/a/{sold}/licences", {"holder": holder})
     chain, asset = offer["chain"], int(offer["asset"], 16)
 
-    def shown(time: int = now, use: str = "commercial", by: bytes = key, work: int = asset) -> int:
-        text = message(chain["id"], chain["contract"], work, use, Held(holder, time))
+    def shown(
+        time: int = now, use: str = "commercial", by: bytes = key, work: int = asset, at: str = service.base
+    ) -> int:
+        text = message(at, chain["id"], chain["contract"], work, use, Held(holder, time))
         header = f'holder="{holder}"; time={time}; signature="0x{signed(text, by).hex()}"'
         return service.ask("GET", path, key=None, Capture_Licence=header).status
 
     assert shown() == 200
-    assert {shown(now - 400), shown(now + 400), shown(use="ai-training"), shown(by=b"\x08" * 32), shown(work=1)} == {
-        403
-    }
+    wrong = shown(now - 400), shown(now + 400), shown(use="ai-training"), shown(by=b"\x08" * 32), shown(work=1)
+    assert {*wrong, shown(at="https://evil.example/a/x")} == {403}
     assert service.ask("GET", path, key=None, Capture_Licence="x").status == 403
     other = LocalSigner(b"\x08" * 32).address
-    text = message(chain["id"], chain["contract"], asset, "commercial", Held(other, now))
+    text = message(service.base, chain["id"], chain["contract"], asset, "commercial", Held(other, now))
     header = f'holder="{other}"; time={now}; signature="0x{signed(text, bytes([8]) * 32).hex()}"'
     assert service.ask("GET", path, key=None, Capture_Licence=header).status == 402, "its signer has no licence"
 
