@@ -22,10 +22,10 @@ def message(address: str, chain_id: int, contract: str, asset: int, use: str, he
 
     Else who runs another service could have a holder sign there, and ask with that here.
     """
-    parts = urlsplit(address)
+    parts, holder = urlsplit(address), held.holder.lower() if held.holder.startswith("0x") else held.holder
     return (
-        f"I hold a licence for this work.\nservice: {parts.scheme}://{parts.netloc}\nchain: {chain_id}\ncontract: {contract.lower()}\nwork: {asset:#x}\n"
-        f"use: {use}\nholder: {held.holder.lower() if held.holder.startswith('0x') else held.holder}\ntime: {held.time}"
+        f"I hold a licence for this work.\nservice: {parts.scheme}://{parts.netloc}\nchain: {chain_id}\n"
+        f"contract: {contract.lower()}\nwork: {asset:#x}\nuse: {use}\nholder: {holder}\ntime: {held.time}"
     )
 
 
