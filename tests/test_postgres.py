@@ -80,14 +80,12 @@ def test_an_erased_photo_is_gone_and_the_log_says_so(running: Running) -> None:
 def test_a_device_signs_and_no_text_is_too_odd(running: Running) -> None:
     phone = Phone()
     assert phone.enrol(running).status == 201
-    capture = phone.register(running, small_jpeg(970)).json
+    capture = phone.register(running, jpeg(970)).json
     assert (capture["status"], capture["device"]["device"]) == ("anchored", phone.id)
     for path in ("/v1/devices/%00", "/v1/captures/%00", "/a/%00"):
         assert running.ask("GET", path).status == 404
-    statement = phone.statement(small_jpeg(971), 1, device="\0")
-    answer = running.ask(
-        "POST", "/v1/captures", small_jpeg(971), Content_Type="image/jpeg", Capture_Statement=statement
-    )
+    statement = phone.statement(jpeg(971), 1, device="\0")
+    answer = running.ask("POST", "/v1/captures", jpeg(971), Content_Type="image/jpeg", Capture_Statement=statement)
     assert (answer.status, answer.json["reason"]) == (403, "malformed")
 
 
