@@ -10,7 +10,7 @@ from alembic.config import Config
 
 from pipeline.parents import asset_id
 from store import erasure, schema
-from store.orders import Orders
+from store.orders import Order, Orders
 from store.shares import Share, WorkShares
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
 from tests.contracts_of.test_lineage import World
@@ -33,10 +33,14 @@ class Works(World):
             connection.execute(schema.log_leaves.insert().values(row))
         return asset_id(name.encode().ljust(32), place)
 
+    def wanted(self, name: str, parents: list[int]) -> Order:
+        """Its owner wants to say what it was made from."""
+        asked = {"parents": [{"asset": f"{parent:#x}", "licence": "0"} for parent in parents], "declared": []}
+        return self.orders.add(name, "ada", "derive", asked)
+
     def derived(self, name: str, parents: list[int], words: list[int]) -> None:
         """Its owner said on the chain what it was made from."""
-        asked = {"parents": [{"asset": f"{parent:#x}", "licence": "0"} for parent in parents], "declared": []}
-        order = self.orders.add(name, "ada", "derive", asked)
+        order = self.wanted(name, parents)
         self.orders.mined(order, {"shares": [str(word) for word in words]})
         self.orders.done(self.orders.get(order.id), {})
 
@@ -103,8 +107,9 @@ def test_the_erasure_of_either_takes_it_away(world: Works, line: tuple[int, int,
     assert world.lineage.parents("poster") == []
     world.derived("poster", [collage], [share.word for share in world.shares.of("poster")])
     assert world.lineage.parents("poster") == [], "an erased one is named no more"
+    late = world.wanted("poster", [photo])
     world.erasures.erase("poster")
-    world.derived("poster", [photo], [photo | 1])
+    world.orders.done(late, {"shares": [str(photo | 1)]})
     assert world.shares.descendants(photo, None, 9) == [], "what comes late finds nothing to write to"
 
 
