@@ -12,6 +12,7 @@ from typing import Any
 from eth_keys.datatypes import PrivateKey
 
 from ledger.asking import Works
+from ledger.chain import LOCAL_BALANCE_WEI
 from ledger.relay import Relay
 from ledger.rights import Domain, terms_id, values, with_recovery
 from ledger.tree import inclusion_proof
@@ -157,6 +158,8 @@ class Wishes:
         terms = from_json(order.asked["terms"])
         if not self._relay.local or terms.currency != COIN:
             raise Rejected("this service buys no licence here: send the transaction from your own account")
+        if terms.fee > LOCAL_BALANCE_WEI // 2:
+            raise Rejected("the price is more than all the play money that the service's account has")
         return Step("license", (self.asset(capture), terms_id(terms), order.asked["holder"]), terms.fee)
 
     def _claim(self, order: Order, capture: Capture) -> Next:

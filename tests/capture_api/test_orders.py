@@ -166,3 +166,10 @@ def test_a_licence_for_an_account_that_is_nobodys_gives_nothing_to_everybody(ser
     assert given.json["state"] == "done", given.body
     assert service.ask("GET", f"/a/{capture}/copy?use=commercial", key=None).status == 402
     assert ask(service, "GET", f"/v1/captures/{capture}/asset").json["free_uses"] == []
+
+
+def test_a_price_above_all_play_money_is_refused(service: Running) -> None:
+    capture = registered(service, 7721)
+    made(service, capture, {"preset": "commercial", "fee": str(10**30)})
+    refused = ask(service, "POST", f"/v1/captures/{capture}/licences", {"holder": STRANGER})
+    assert (refused.status, "play money" in refused.json["detail"]) == (409, True), refused.body
