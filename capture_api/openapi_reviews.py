@@ -27,17 +27,17 @@ REVIEW_CALLS = (
     Call("get", "/v1/captures/{id}/review", "How the last review of a work stands (owner and reviewers).",
          {200: (JSON, ref("Review"))}, _KEYED, (_ID,)),
     Call("post", "/v1/captures/{id}/review", "Object to a work (reviewers): no licences of it for up to 30 days, or "
-         "until that is decided.", _ORDER, _ASKED, (_ID, _PREFER), _body("Objection")),
+         "until that is decided.", _ORDER, _ASKED, (_ID, _PREFER), _body("ReviewObjection")),
     Call("post", "/v1/captures/{id}/appeal", "Speak against an objection to your work, within 14 days.", _ORDER, _ASKED,
-         (_ID, _PREFER), _body("Evidence")),
+         (_ID, _PREFER), _body("ReviewEvidence")),
     Call("post", "/v1/captures/{id}/decision", "Decide a review (reviewers); an objection is upheld only after an "
-         "appeal, or when there is no more time for one.", _ORDER, _ASKED, (_ID, _PREFER), _body("Decision")),
+         "appeal, or when there is no more time for one.", _ORDER, _ASKED, (_ID, _PREFER), _body("ReviewDecision")),
 )  # fmt: skip
 
 REVIEW_SCHEMAS: dict[str, Any] = {
-    "Objection": _strict(tag={"type": "string", "pattern": "^[a-z0-9-]{1,31}$"}, evidence=_DIGEST),
-    "Evidence": _strict(evidence=_DIGEST),
-    "Decision": _strict(upheld=_FLAG, evidence=_DIGEST),
+    "ReviewObjection": _strict(tag={"type": "string", "pattern": "^[a-z0-9-]{1,31}$"}, evidence=_DIGEST),
+    "ReviewEvidence": _strict(evidence=_DIGEST),
+    "ReviewDecision": _strict(upheld=_FLAG, evidence=_DIGEST),
     "Review": _strict(in_review=_FLAG, barred=_FLAG, appealed=_FLAG, until=_MOMENT, appeal_until=_MOMENT,
                       tag={"type": ["string", "null"]}, evidence=_NO_DIGEST),
 }  # fmt: skip
