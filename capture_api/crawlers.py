@@ -51,8 +51,9 @@ def tdmrep() -> Response:
 @crawlers.get("/oembed")
 def embed() -> Response:
     """A published photo for other people's pages (oEmbed 1.0)."""
-    if request.args.get("format", "json") != "json":
-        raise problem("not-implemented", "oEmbed is to be had as JSON: leave format out, or send format=json.")
+    if (wanted := request.args.get("format", "json")) != "json":
+        kind = "not-implemented" if wanted == "xml" else "malformed-request"  # oEmbed knows these two, and 501 for one
+        raise problem(kind, "oEmbed is to be had as JSON: leave format out, or send format=json.")
     record = record_of(published(_capture_id(request.args.get("url", ""))))
     shown = oembed(record, _pixels("maxwidth"), _pixels("maxheight"))
     answer = about(record, Response(json.dumps(shown), mimetype="application/json"), of_small_picture=True)
