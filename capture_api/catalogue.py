@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
+from capture_api.body import CAPTURE_ID
 from capture_api.buying import asked_use
 from capture_api.negotiation import record_of
 from capture_api.offering import UNREACHABLE
@@ -19,6 +20,7 @@ from rights.uses import is_free, is_sold
 catalogue = Blueprint("catalogue", __name__)
 
 MOST_LISTED = 100
+LONGEST_ID = 64
 
 
 @catalogue.get("/v1/catalogue")
@@ -73,7 +75,7 @@ def _shown(record: RightsRecord, use: str, free: bool) -> dict[str, Any]:
 
 def _after() -> str:
     text = request.args.get("after", "")
-    if not re.fullmatch(r"[A-Za-z0-9]{0,64}", text):
+    if text and (len(text) > LONGEST_ID or not re.fullmatch(CAPTURE_ID, text)):
         raise problem("malformed-request", "after is where the page before ended, as its Link says.")
     return text
 

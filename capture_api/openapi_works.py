@@ -72,7 +72,7 @@ WORK_CALLS = (
     Call("get", "/v1/catalogue", "Published photos that may be used so and what that costs, one JSON object a line, "
          "each a CatalogueRow: docs/licences.md.", {200: ("application/jsonl", BYTES)},
          ("malformed-request", "too-many-requests", "unavailable"),
-         (_USE, query("after", "Where the page before ended", {"type": "string", "pattern": "^[A-Za-z0-9]{0,64}$"}),
+         (_USE, query("after", "Where the page before ended", _TEXT | {"pattern": "^[a-z0-9]*$", "maxLength": 64}),
           query("limit", "Photos in one page, at most", {"type": "integer", "minimum": 1, "maximum": 100})), key=False),
 )  # fmt: skip
 
