@@ -39,7 +39,9 @@ def offered(capture: Capture, base: str) -> ChainLicence | None:
         log.warning("how the work of %s stands is not known: %s", capture.id, unknown)
         why_not = UNREACHABLE if isinstance(unknown, Unavailable) else CONTRADICTS
     asked: Mapping[str, Any] = [order for order in orders if order.kind in ("asset", "terms")][-1].asked
-    return _offer(capture, base, asset, from_json(asked["terms"]), why_not)
+    # In the owner's own wallet it may be offered under other terms by now, which only the chain knows.
+    closed = any(order.kind == "move" or order.asked.get("upheld") for order in orders)
+    return _offer(capture, base, asset, from_json(asked["terms"]), why_not, closed=closed)
 
 
 def _in_the_way(standing: Standing) -> str | None:
@@ -55,7 +57,13 @@ def _in_the_way(standing: Standing) -> str | None:
 
 
 def _offer(
-    capture: Capture, base: str, asset: int, terms: Terms, why_not: str | None, standing: Standing | None = None
+    capture: Capture,
+    base: str,
+    asset: int,
+    terms: Terms,
+    why_not: str | None,
+    standing: Standing | None = None,
+    closed: bool = False,
 ) -> ChainLicence:
     shown, name = offer_json(terms), licence_of(terms)
     try:
@@ -80,6 +88,7 @@ def _offer(
         on_sale=terms.fee > 0 and why_not is None,
         why_not=why_not,
         counts=standing.work.counts if standing else True,
-        barred=standing.barred if standing else False,
+        barred=standing.barred if standing else closed,
+        awaits_parents=standing.work.awaits_parents if standing else False,
         is_known=standing is not None,
     )

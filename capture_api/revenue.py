@@ -137,7 +137,7 @@ def _currencies(capture: Capture, work: WorkState) -> list[str]:
     offers = (order for kind in OFFERS for order in services().orders.of(capture.id, kind))
     asked = {from_json(order.asked["terms"]).currency for order in offers}
     paid = [seen.told["currency"] for seen in services().chain_events.of(capture.id, "payment")]
-    return sorted({COIN, terms_now(work).currency, *asked, *paid[:MOST_CURRENCIES]})
+    return sorted({COIN, terms_now(work).currency, *asked, *[*dict.fromkeys(paid)][:MOST_CURRENCIES]})
 
 
 def _revenue(asset: int, shares: list[int], currency: str) -> dict[str, Any]:

@@ -54,11 +54,22 @@ class Relay(Chain):
         if self.works.is_there():
             if (held := self.works.log()).lower() != log.lower():
                 raise Conflict(f"the rights contract {self.contract} is of the log {held}, not of {log}")
+            self._check_version()
             return None
         if not self.local:
             raise Conflict(f"there is no contract at {self.contract}: set CAPTURE_RIGHTS_CONTRACT to the right address")
         self.fund_locally()
         return self.sign_creation(log, base)
+
+    def _check_version(self) -> None:
+        """Raise Conflict for a contract that does not know the newest of what is asked of it."""
+        try:
+            self.works.payee(self.sender)
+        except Refused:
+            raise Conflict(
+                f"the rights contract {self.contract} is of an earlier version: deploy one by `capture chain "
+                "deploy-rights` and set CAPTURE_RIGHTS_CONTRACT, or begin the embedded chain anew"
+            ) from None
 
     def sign_creation(self, log: str, base: str) -> SignedTransaction:
         """What creates the contract, as this account's first."""

@@ -49,7 +49,8 @@ class ChainLicence:
     what the terms allow is free. `title`: the terms in plain words; `licence`, `licence_title`, `text_url`: which
     licence that is and where its words can be read, None for terms of no preset; `copy`: where the file is got, for
     money or free. `on_sale`: whether a licence can be bought for the price now; `why_not`: why the contract sells none,
-    when something stands in the way. `counts`: it is the first work of its file; `barred`: an objection was upheld.
+    when something stands in the way. `counts`: it is the first work of its file; `barred`: an objection was upheld, or
+    the chain, which cannot be asked, may know better terms only; `awaits_parents`: nothing is given meanwhile.
     `is_known`: the chain said so just now; else these are the terms that were put there last from here, and nothing is
     for sale. `chain_id` and `token` are None while the chain was never reached.
     """
@@ -72,6 +73,7 @@ class ChainLicence:
     why_not: str | None
     counts: bool
     barred: bool
+    awaits_parents: bool
     is_known: bool
 
 
@@ -143,7 +145,8 @@ def rights_record(capture: Capture, base: str, offer: ChainLicence | None = None
     thumbnail = _thumbnail(capture, page) if manifest else None
     stated = Stated(rights.licence, licence_title(rights), licence_url(rights), rights.ai_training)
     counting = _effective(stated, offer, page)
-    whole = _whole(capture, manifest, page) if manifest and counting.licence in OPEN_LICENCES else None
+    open_ = counting.licence in OPEN_LICENCES and not (offer and offer.counts and offer.awaits_parents)
+    whole = _whole(capture, manifest, page) if manifest and open_ else None
     return RightsRecord(
         id=capture.id,
         title="A photo that was refused" if "rejection" in capture.facts else "A registered photo",
@@ -180,11 +183,11 @@ def rights_record(capture: Capture, base: str, offer: ChainLicence | None = None
 
 def _effective(stated: Stated, offer: ChainLicence | None, page: str) -> Stated:
     """The licence and the word on AI that count: a work's terms on the chain are its owner's newest word."""
-    if offer is None or not offer.counts:
-        return stated
-    if offer.barred:  # the contract lets nobody use it any more, not even for what its terms give away
+    if offer and offer.barred:  # nobody may use it any more, not even for what its terms, or its uploader, gave away
         closed = PRESETS[CLOSED]
         return Stated(CLOSED, closed.title, closed.url, "not_allowed")
+    if offer is None or not offer.counts:
+        return stated
     return Stated(offer.licence, offer.licence_title, offer.text_url or page, _ai_training(stated, offer))
 
 

@@ -9,9 +9,11 @@ AI = "ai-training"  # the others are terms' own fields: commercial, derivatives
 def is_free(record: RightsRecord, use: str) -> bool:
     """Whether anybody may use the photo so without a licence: by a work's terms, else by what was stated."""
     offer = record.licence_on_chain
+    if offer and offer.barred:
+        return False
     if offer and offer.counts:
         free = offer.terms["ai_training"] == "allowed" if use == AI else offer.terms[use] and not offer.price
-        return bool(free) and not offer.barred
+        return bool(free) and not offer.awaits_parents
     if use == AI:
         return record.stated.ai_training == "allowed"
     # A page of the owner's own may say anything: only of licences that have a name here is known what they allow.

@@ -57,11 +57,13 @@ class Relayed:
         return self.hash, *reversed(self.replaced)
 
 
+# Done, or done once and open again, because a chain lost its newest blocks: a work does not stop being one meanwhile.
+WAS_DONE = sa.or_(orders.c.state == "done", sa.and_(orders.c.state == "open", orders.c.result.is_not(None)))
 # Made once: the page of every photo asks.
 _STANDING = (
     sa.select(orders)
-    .where(orders.c.capture_id == sa.bindparam("capture_id"), orders.c.state == "done")
-    .where(orders.c.kind.in_(("asset", "terms", "derive", "flag", "appeal", "resolve")))
+    .where(orders.c.capture_id == sa.bindparam("capture_id"), WAS_DONE)
+    .where(orders.c.kind.in_(("asset", "terms", "derive", "move", "flag", "appeal", "resolve")))
     .order_by(orders.c.number)
 )
 

@@ -151,6 +151,8 @@ class Relaying:
         except Reverted:
             return {}  # it was good when it was signed, and somebody was quicker: the next step knows why
         except PlaceTaken as taken:
+            if found := relay.wait(sent.hashes, PAUSE_S):  # of several nodes one may lag, and not know ours yet
+                return _found(relay.events(found.transaction))
             log.error("%s: another program uses the relay's key; what is wanted is signed anew", taken)
             return {}  # no block will ever hold it; what that other transaction did, the next step sees
 

@@ -147,6 +147,8 @@ class Wishes:
         for parent in parents:
             self._made(parent)
         held = [licences[parent] for parent in parents]
+        if any("terms" not in parent for parent in order.asked["parents"]):  # of an earlier version
+            raise Rejected("it does not say which terms of the parents were read: order it again")
         read = {int(parent["asset"], 16): bytes.fromhex(parent["terms"]) for parent in order.asked["parents"]}
         terms = [read[parent] for parent in parents]
         above = [self._shares(parent) for parent in parents]

@@ -23,7 +23,7 @@ export async function show(base, { asset }, since, claim) {
   part("derived").hidden = !others.length;
   part("derived-list").replaceChildren(...others.map(({ id: other, title, share_ppm: share, currency, claimable }) => row(
     `${title ?? "A work"}: ${amount(claimable, currency)} wait for you${share ? `, your ${share / 10_000} % of what it earned` : ""}.`,
-    "Pay out", () => claim(other, { beneficiary: id, currency }), `/a/${encodeURIComponent(other)}`)));
+    "Pay out", () => claim(other, { beneficiary: id, currency }), title ? `/a/${encodeURIComponent(other)}` : "")));
   return told;
 }
 

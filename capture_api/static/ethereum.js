@@ -43,7 +43,7 @@ export async function use(chainId) {
 export async function send(from, { to, value = "0", data }) {
   const hash = await ask("eth_sendTransaction", { from, to, value: `0x${BigInt(value).toString(16)}`, data });
   for (const end = Date.now() + WAIT_MS; Date.now() < end;) {
-    const receipt = await ask("eth_getTransactionReceipt", hash);
+    const receipt = await ask("eth_getTransactionReceipt", hash).catch(() => null); // it is sent: a wallet that is away says nothing of it
     if (receipt) {
       if (Number(receipt.status) === 1) return hash;
       throw new Problem(409, { title: "The contract refused it", detail: `The transaction ${hash} changed nothing.`,
@@ -62,4 +62,4 @@ export async function approve(owner, token, spender, amount) {
   await send(owner, { to: token, data: APPROVE + word(spender) + word(BigInt(amount).toString(16)) });
 }
 
-const refused = (title, detail, code) => Object.assign(new Problem(400, { title, detail, next: "Nothing was changed." }), { code });
+const refused = (title, detail, code) => Object.assign(new Problem(400, { title, detail, next: "Try again when you like." }), { code });

@@ -41,12 +41,21 @@ async function pay() {
   const holder = await ethereum.account();
   const offer = await terms(holder);
   if (offer.status !== 402) return keep(offer);
-  const { chain, transaction, approve } = await offer.json();
+  const { chain, transaction, approve, terms_id: now } = await offer.json();
+  if (now !== part("buy").dataset.terms) {
+    throw new Problem(409, { title: "The offer changed", detail: "It is another one than this page shows.", next: "Load the page again and look." });
+  }
   await ethereum.use(chain.id);
   if (approve) await ethereum.approve(holder, approve.currency, chain.contract, approve.amount);
+  await ethereum.use(chain.id); // the wallet may have been switched while a block was waited for
   await ethereum.send(holder, transaction);
   say("It is paid. Your wallet asks you to sign, for the file…");
-  return fetchCopy();
+  try {
+    return await fetchCopy();
+  } catch (problem) {
+    const { title, detail } = explain(problem);
+    throw new Problem(503, { title: `It is paid, but the file did not come: ${title}`, detail, next: "Do not pay again: press “I hold a licence”." });
+  }
 }
 
 /** The photo, for whom the wallet's owner is: by a signature of the text that the service names. */
@@ -58,7 +67,8 @@ async function fetchCopy() {
   const text = (await offer.json()).sign.text.replace("HOLDER", holder.toLowerCase()).replace("SECONDS", time);
   const shown = { "Capture-Licence": `holder="${holder}"; time=${time}; signature="${await ethereum.signed(text, holder)}"` };
   // A service may see a block a moment later than the wallet.
-  const answer = await until(() => ask(part("buy").dataset.copy, { headers: shown }, [402]), ({ status }) => status !== 402).catch(() => {
+  const answer = await until(() => ask(part("buy").dataset.copy, { headers: shown }, [402]), ({ status }) => status !== 402).catch((problem) => {
+    if (!problem.isLate) throw problem;
     throw new Problem(402, { title: "This account holds no licence", detail: `The contract knows of none of ${holder}.`,
       next: "Choose another account in your wallet, or get a licence." });
   });
@@ -86,8 +96,8 @@ async function until(get, isDone) {
     const found = await get();
     if (isDone(found)) return found;
     if (Date.now() > end) {
-      throw new Problem(503, { title: "It is not done yet", detail: "The chain takes longer than usual.",
-        next: "It goes on by itself. Press the button again later: nothing is paid twice." });
+      throw Object.assign(new Problem(503, { title: "It is not done yet", detail: "The chain takes longer than usual.",
+        next: "It goes on by itself. Press the button again later: nothing is paid twice." }), { isLate: true });
     }
     await new Promise((resolve) => { setTimeout(resolve, STEP_MS); });
   }

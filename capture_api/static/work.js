@@ -32,7 +32,7 @@ async function load() {
     offer.fill(work, rights);
     part("counts").hidden = !work;
     if (!work) return;
-    part("counts").replaceChildren(...[`You stated: ${stated.words(rights)}`, `You offer on the chain: ${offer.words()}`, "On the chain the offer counts."]
+    part("counts").replaceChildren(...[`You stated: ${stated.words(rights)}`, `You offer on the chain: ${offer.words()}`, work.counts ? "On the chain the offer counts." : "An earlier statement about the same file turned up: what you stated counts."]
       .map((textContent) => Object.assign(document.createElement("span"), { textContent })));
     await showWork(Date.parse(work.made_at ?? history[0].stated_at));
   } catch (problem) {
@@ -63,7 +63,7 @@ function show() {
   if (!work) return;
   const { terms, price, free_uses: free } = work;
   const cost = `with a licence for ${amount(price.amount, price.currency)}`;
-  const how = (use, covered) => (free.includes(use) ? "yes, free" : covered ? `yes, ${cost}` : "no");
+  const how = (use, covered) => (free.includes(use) ? "yes, free" : covered && price.amount !== "0" ? `yes, ${cost}` : "no");
   const told = [
     `Train AI on it: ${how("ai-training", terms.ai_training === "paid")}`,
     `Use it, also for money: ${how("commercial", terms.commercial)}`,

@@ -582,18 +582,19 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// is; so whoever repeats a purchase pays once, and nothing that was bought changes under whoever has it.
     function _place(uint256 asset, address holder, uint32 terms) private returns (uint256 licence, bool isNew) {
         if (holder == address(0)) revert ERC721InvalidReceiver(holder);
+        uint256 ended = 0;
         for (uint256 number = 0;; ++number) {
             licence = _licenceId(asset, holder, number);
             address has = _ownerOf(licence);
-            if (has == address(0)) return (licence, true);
+            if (has == address(0)) break;
             if (has != holder) continue; // it was given on
             Licence memory held = _licences[licence];
-            if (!_lasts(held)) {
-                _approve(address(0), licence, address(0), false); // what was allowed for the old one is over with it
-                return (licence, false);
-            }
-            if (held.terms == terms) revert AlreadyLicensed(licence);
+            if (!_lasts(held)) ended = licence;
+            else if (held.terms == terms) revert AlreadyLicensed(licence);
         }
+        if (ended == 0) return (licence, true);
+        _approve(address(0), ended, address(0), false); // what was allowed for the old one is over with it
+        return (ended, false);
     }
 
     function _take(Asset storage work, uint256 asset, address currency, uint256 amount) private {

@@ -88,15 +88,20 @@ def test_a_chain_that_does_not_answer_gives_nothing_away(service: Running) -> No
     capture = registered(service, 9725, Capture_Metadata=metadata)
     made(service, capture, {"preset": "all-rights-reserved"})
     ask(service, "PUT", f"/v1/captures/{capture}/terms", {"terms": {"preset": "commercial", "fee": "5"}})
+    moved = registered(service, 9733, Capture_Metadata=metadata)
+    made(service, moved, {"preset": "cc0"})
+    ask(service, "POST", f"/v1/captures/{moved}/moves", {"to": "0x" + "5d" * 20})
+    assert record(service, moved)["whole_image"] is True
     os.kill(service.processes()["chain"], signal.SIGSTOP)
     try:
-        found = settled(service, capture, "cannot be asked")
+        found, away = settled(service, capture, "cannot be asked"), settled(service, moved, "cannot be asked")
         copy = service.ask("GET", f"/a/{capture}/copy?use=ai-training", key=None)
         listed = service.ask("GET", "/v1/catalogue", key=None)
     finally:
         os.kill(service.processes()["chain"], signal.SIGCONT)
     assert (found["licence_url"], found["whole_image"]) == (f"{service.base}/terms/commercial", False)
     assert (found["ai_training"], found["licence_on_chain"]["on_sale"]) == ("not_allowed", False)
+    assert (away["ai_training"], away["whole_image"]) == ("not_allowed", False), "its new owner may have taken it back"
     assert (copy.status, listed.status) == (503, 503)
     assert listed.headers["Retry-After"]
     assert service.ask("GET", f"/a/{capture}/copy?use=commercial", key=None).status == 402

@@ -230,6 +230,24 @@ def test_a_licence_stays_as_it_was_bought_whatever_is_bought_beside_it(market: M
         )
 
 
+def test_a_licence_that_lasts_is_not_sold_again_in_the_place_of_one_that_ended(market: Market) -> None:
+    ada, buyer, short, lasting = (
+        market.person(),
+        market.person(),
+        market.terms(fee=1, duration=DAY_S),
+        market.terms(fee=2),
+    )
+    work = market.work(ada, short)
+    (first,) = market.events(market.does(buyer, "license", work.id, short, buyer, value=1), "Licensed")
+    market.does(ada, "setTerms", work.id, lasting, 0, b"")
+    market.does(buyer, "license", work.id, lasting, buyer, value=2)
+    market.later(DAY_S)
+    assert market.refusal(buyer, "license", work.id, lasting, buyer, value=2) == "AlreadyLicensed"
+    market.does(ada, "setTerms", work.id, short, 0, b"")
+    (again,) = market.events(market.does(buyer, "license", work.id, short, buyer, value=1), "Licensed")
+    assert again["licence"] == first["licence"], "the ended one's place is taken up again"
+
+
 def test_what_was_allowed_to_others_ends_with_the_licence(market: Market) -> None:
     ada, buyer, agent, terms = *(market.person() for _ in range(3)), market.terms(fee=10, duration=DAY_S)
     work = market.work(ada, terms)

@@ -26,9 +26,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     made.close()
 
 
-def add(database: Database, name: str, rights: Rights) -> None:
+def add(database: Database, name: str, rights: Rights, published: bool = True) -> None:
     asset = Asset(name.encode().ljust(32), "image/jpeg", 1)
-    CaptureRecords(database).register(name, "ada", bytes(20), Request(rights), asset)
+    CaptureRecords(database).register(name, "ada", bytes(20), Request(rights, published=published), asset)
 
 
 def walked(catalogue: Catalogue, use: str, limit: int) -> list[list[str]]:
@@ -67,3 +67,20 @@ def test_a_walk_meets_each_once_however_few_a_page_has(database: Database, limit
         pages = walked(Catalogue(database, most_read), "ai-training", limit)
         assert [name for page in pages for name in page] == [f"b{number}" for number in free]
         assert all(len(page) <= limit for page in pages)
+
+
+def test_no_page_and_no_cursor_tells_of_a_private_photo(database: Database) -> None:
+    private = [f"{letter}2345678901234567890abcd" for letter in "abc"]
+    for name in private:
+        add(database, name, FREE, published=False)
+    add(database, "d2345678901234567890abcd", FREE)
+    for most_read, limit in ((1, 1), (2, 1), (2, 9), (9, 1)):
+        catalogue, after, shown = Catalogue(database, most_read), "", list[str]()
+        while True:
+            found, further = catalogue.page(after, "ai-training", limit)
+            shown += found
+            if further is None:
+                break
+            after = further
+            assert after not in private
+        assert shown == ["d2345678901234567890abcd"]
