@@ -58,7 +58,8 @@ class Relayed:
 
 
 # Done, or done once and open again, because a chain lost its newest blocks: a work does not stop being one meanwhile.
-WAS_DONE = sa.or_(orders.c.state == "done", sa.and_(orders.c.state == "open", orders.c.result.is_not(None)))
+# A first transaction on the way there, which adds terms, brings the result {}.
+WAS_DONE = sa.or_(orders.c.state == "done", sa.and_(orders.c.state == "open", orders.c.result != "{}"))
 # Made once: the page of every photo asks.
 _STANDING = (
     sa.select(orders)
