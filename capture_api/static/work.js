@@ -26,10 +26,10 @@ async function load() {
       if (problem.type !== "no-work") throw problem;
       return null;
     });
-    part("work").hidden = false;
     show();
     const { rights, history } = await stated.show(BASE, work, act);
     offer.fill(work, rights);
+    part("work").hidden = false; // not before: what somebody chose meanwhile would be set back
     part("counts").hidden = !work;
     if (!work) return;
     part("counts").replaceChildren(...[`You stated: ${stated.words(rights)}`, `You offer on the chain: ${offer.words()}`, work.counts ? "On the chain the offer counts." : "An earlier statement about the same file turned up: what you stated counts."]

@@ -202,4 +202,4 @@ def test_the_search_for_unanchored_captures_uses_the_open_ones_only(world: World
         plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values))
     assert re.search("(SEARCH|SCAN) captures USING INDEX ix_captures_open", plan)
     assert "SCAN log_leaves" not in plan
-    assert "log_leaves USING INDEX sqlite_autoindex_log_leaves_2" not in plan  # the positions
+    assert not re.search(r"log_leaves USING [A-Z ]*INDEX \S+ \(position", plan)
