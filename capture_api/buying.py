@@ -8,18 +8,17 @@ import time
 from typing import Any
 
 from flask import Blueprint, Response, after_this_request, request, url_for
-from pydantic import BaseModel, ConfigDict, Field
 
 from capture_api.captures import blob_answer, not_yet, open_or_refuse
 from capture_api.json_body import read_json
-from capture_api.market import ADDRESS, lets_anyone, made, purchase, quote, works
+from capture_api.market import free_uses, made, purchase, quote, works
 from capture_api.negotiation import about, base_url, record_of
 from capture_api.orders import no_order, order_json, order_licence, order_of
 from capture_api.problems import problem
 from capture_api.public import published
 from capture_api.render import json_answer
 from capture_api.strangers import limited
-from capture_api.works import MAX_BODY_BYTES
+from capture_api.works import MAX_BODY_BYTES, Purchase
 from ledger.asking import WorkState
 from ledger.holder import Held, message, recovered
 from ledger.rights import USES
@@ -31,14 +30,6 @@ buying = Blueprint("buying", __name__)
 
 CLOCKS_S = 300  # how far the holder's clock may be from ours
 _HEADER = re.compile(r'holder="(0x[0-9a-fA-F]{40})"; ?time=(\d{1,12}); ?signature="0x([0-9a-fA-F]{130})"')
-
-
-class Purchase(BaseModel):
-    """Who gets the licence."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    holder: str = Field(pattern=ADDRESS)
 
 
 @buying.get("/a/<capture_id>/copy")
@@ -58,7 +49,7 @@ def copy(capture_id: str) -> Response:
 def _check_licensed(capture: Capture, use: str) -> None:
     """Raise Problem unless the contract, asked now, lets anyone use the work so, or the one whose licence is shown."""
     asset, work = made(capture)
-    if lets_anyone(asset, work, use):
+    if free_uses(asset, work, (use,)):
         return
     held = _shown(asset, use)
     if held is None or not works().may(asset, held.holder, use):

@@ -1,18 +1,20 @@
 """Photos as works: how they stand on the chain now, and what the contract offers for them."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from capture_api.auth import caller
 from capture_api.problems import problem
 from capture_api.services import services
 from ledger.asking import Works, WorkState
-from ledger.rights import RIGHTS, terms_id
+from ledger.rights import RIGHTS, USES, terms_id
 from pipeline.errors import Unavailable
 from pipeline.parents import asset_id
 from pipeline.record import Capture
 from pipeline.works import COIN, Terms
 from rights.offers import offer_json
+from rights.uses import gives_away
 
 ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 HOLDER_AT = 80  # in the transaction's data: 4 bytes of the function, 32 each of work and terms, 12 of padding
@@ -71,11 +73,13 @@ def purchase(offer: dict[str, Any], holder: str = "") -> dict[str, Any]:
     }
 
 
-def lets_anyone(asset: int, work: WorkState, use: str) -> bool:
-    """Whether the terms give the use away. Not asked of the contract for somebody: anyone can buy anybody a licence."""
+def free_uses(asset: int, work: WorkState, uses: Sequence[str] = USES) -> list[str]:
+    """Those that the terms give away. Not asked of the contract for somebody: anyone can buy anybody a licence."""
     terms = terms_now(work)
-    free = terms.ai_training == "allowed" if use == "ai-training" else getattr(terms, use) and not terms.fee
-    return bool(free) and work.counts and not work.awaits_parents and not works().review(asset).barred
+    given = [use for use in uses if gives_away(terms, use)]
+    if not given or not work.counts or work.awaits_parents or works().review(asset).barred:
+        return []
+    return given
 
 
 def terms_now(work: WorkState) -> Terms:

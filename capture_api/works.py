@@ -12,13 +12,12 @@ from capture_api.auth import caller, may_see, needs
 from capture_api.body import CAPTURE_ID
 from capture_api.captures import captures, own, own_or_published
 from capture_api.json_body import read_json
-from capture_api.market import ADDRESS, asset_of, known, lets_anyone, made, purchase, quote, token, works
+from capture_api.market import ADDRESS, asset_of, free_uses, known, made, purchase, quote, token, works
 from capture_api.orders import order_json, order_licence, order_work, ordered, seen_json
 from capture_api.problems import problem
 from capture_api.render import json_answer
 from capture_api.services import services
 from ledger.asking import WorkState
-from ledger.rights import USES
 from pipeline.errors import Conflict, Rejected
 from pipeline.record import Capture
 from pipeline.works import Terms
@@ -163,7 +162,7 @@ def work_json(capture: Capture, work: WorkState) -> dict[str, Any]:
         "awaits_parents": work.awaits_parents,
         "is_derivative": any(work.shares_digest),
         "made_at": next((each.created_at for each in orders.of(capture.id, "asset") if each.state == "done"), None),
-        "free_uses": [use for use in USES if lets_anyone(asset_of(capture), work, use)],
+        "free_uses": free_uses(asset_of(capture), work),
     }
 
 

@@ -1,9 +1,15 @@
 """What the record of a photo lets others do: for nothing, or with a licence that is for sale."""
 
-from rights.offers import PRESETS
+from pipeline.works import Terms
+from rights.offers import PRESETS, from_json
 from rights.record import RightsRecord
 
 AI = "ai-training"  # the others are terms' own fields: commercial, derivatives
+
+
+def gives_away(terms: Terms, use: str) -> bool:
+    """Whether terms let anybody use a work so for nothing; not whether the work can be used at all now."""
+    return terms.ai_training == "allowed" if use == AI else bool(getattr(terms, use)) and not terms.fee
 
 
 def is_free(record: RightsRecord, use: str) -> bool:
@@ -12,8 +18,7 @@ def is_free(record: RightsRecord, use: str) -> bool:
     if offer and offer.barred:
         return False
     if offer and offer.counts:
-        free = offer.terms["ai_training"] == "allowed" if use == AI else offer.terms[use] and not offer.price
-        return bool(free) and not offer.awaits_parents
+        return gives_away(from_json(offer.terms), use) and not offer.awaits_parents
     if use == AI:
         return record.stated.ai_training == "allowed"
     # A page of the owner's own may say anything: only of licences that have a name here is known what they allow.

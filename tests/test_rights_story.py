@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from encypher_c2pa import verify
-from PIL import Image
 
 from tests.capture_api.test_works import ask, bought, made
-from tests.photos import encoded, picture
+from tests.photos import encoded, picture, side_by_side
 from tests.service import Running
 
 SEEDS = (1731, 1732)
@@ -23,7 +22,7 @@ def test_a_collage_of_two_photos_is_sold_and_everyone_gets_exactly_the_share(ser
     for photo, key in zip(photos, keys, strict=False):
         made(service, photo, SHARE, key)
 
-    collage = _registered(service, _collage(), keys[2], parents=[{"id": photos[0]}])
+    collage = _registered(service, side_by_side(*SEEDS), keys[2], parents=[{"id": photos[0]}])
     (other,) = collage["undeclared_parents"]
     assert other["id"] == photos[1], "the service names the other, and under which terms it may be used"
     offer = {"preset": "commercial-remix", "share": 100_000, "fee": "0", "currency": None, "ai_training": "denied"}
@@ -58,13 +57,6 @@ def _shows_both(service: Running, collage: str, photos: list[str], key: str) -> 
     assert [(each["id"], each["share_ppm"]) for each in public["parents"]] == [(photo, 100_000) for photo in photos]
     (child,) = ask(service, "GET", f"/v1/captures/{photos[1]}/family", key=key).json["derivatives"]
     assert (child["id"], child["on_chain"]) == (collage, True)
-
-
-def _collage() -> bytes:
-    sheet = Image.new("RGB", (1280, 480))
-    for place, seed in enumerate(SEEDS):
-        sheet.paste(picture(seed, 640, 480), (640 * place, 0))
-    return encoded(sheet, "JPEG", quality=90)
 
 
 def _registered(service: Running, photo: bytes, key: str, **metadata: Any) -> Any:

@@ -1,17 +1,14 @@
 """The family of a photo as a picture on its public page, on a small phone."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.accessible import faults
 from tests.browser.conftest import Visit
-from tests.browser.steps import overflow
+from tests.browser.steps import overflow, shown
 from tests.capture_api.test_works import ask, made
-from tests.photos import encoded, picture
+from tests.photos import encoded, picture, side_by_side
 from tests.service import Running
 
 REMIX = {"preset": "commercial-remix", "share": 125_000, "fee": "0"}
@@ -20,9 +17,9 @@ SIDE = 40  # pixels: what a thumb can hit is a link of its own, and what an eye 
 
 def test_parents_stand_above_and_what_was_made_below(visit: Visit, service: Running, tmp_path: Path) -> None:
     maker = service.command("keys", "add", "painter").stdout.split()[-1]
-    parents = [_shown(service, _photo(9850 + at), "", rights={"creator": f"Ada {at}"}) for at in range(6)]
+    parents = [shown(service, _photo(9850 + at), "", rights={"creator": f"Ada {at}"}) for at in range(6)]
     made(service, parents[0], REMIX)
-    many = _shown(service, _photo(9860), maker, parents=[{"id": each} for each in parents])
+    many = shown(service, _photo(9860), maker, parents=[{"id": each} for each in parents])
     page = visit(f"/a/{many}").page
     card = page.get_by_role("region", name="What it was made from")
     _pictures(card, ["Ada 0", "Ada 1", "Ada 2", "Ada 3", "this photo"])
@@ -32,10 +29,10 @@ def test_parents_stand_above_and_what_was_made_below(visit: Visit, service: Runn
     expect(card.get_by_role("link", name="Ada 5")).to_have_attribute("href", f"/a/{parents[5]}")
     _sound(page, tmp_path / "many.png")
 
-    one = _shown(service, _collage(9850, 9861), maker, parents=[{"id": parents[0]}])
+    one = shown(service, side_by_side(9850, 9861), maker, parents=[{"id": parents[0]}])
     made(service, one, REMIX, maker)
     assert ask(service, "POST", f"/v1/captures/{one}/derivation", {}, maker).json["state"] == "done"
-    last = _shown(service, _collage(9850, 9861, 9862), maker, parents=[{"id": one}])
+    last = shown(service, side_by_side(9850, 9861, 9862), maker, parents=[{"id": one}])
     page.goto(f"/a/{last}")
     _pictures(page.locator(".family"), ["Ada 0", "registered on", "this photo"])
     _sound(page, tmp_path / "two-up.png")
@@ -50,9 +47,9 @@ def test_parents_stand_above_and_what_was_made_below(visit: Visit, service: Runn
 
 def test_what_nobody_named_hangs_on_a_dashed_line(visit: Visit, service: Running, tmp_path: Path) -> None:
     maker = service.command("keys", "add", "cutter").stdout.split()[-1]
-    named, unnamed = (_shown(service, _photo(seed), "", rights={"creator": who})
+    named, unnamed = (shown(service, _photo(seed), "", rights={"creator": who})
                       for seed, who in ((9871, "Ada Li"), (9872, "Bo Chen")))  # fmt: skip
-    whole = _shown(service, _collage(9871, 9872), maker, parents=[{"id": named}])
+    whole = shown(service, side_by_side(9871, 9872), maker, parents=[{"id": named}])
     page = visit(f"/a/{whole}").page
     family = page.locator(".family")
     expect(family.locator("li.unnamed")).to_contain_text("Bo Chen")
@@ -82,16 +79,3 @@ def _sound(page: Page, picture_: Path) -> None:
 
 def _photo(seed: int) -> bytes:
     return encoded(picture(seed, 640, 480), "JPEG", quality=92)
-
-
-def _collage(*seeds: int) -> bytes:
-    sheet = Image.new("RGB", (640 * len(seeds), 480))
-    for place, seed in enumerate(seeds):
-        sheet.paste(picture(seed, 640, 480), (640 * place, 0))
-    return encoded(sheet, "JPEG", quality=90)
-
-
-def _shown(service: Running, photo: bytes, key: str, **metadata: Any) -> str:
-    answer = service.register(photo, key=key, Capture_Metadata=json.dumps(metadata))
-    assert answer.status in (200, 201), answer.body
-    return str(answer.json["id"])

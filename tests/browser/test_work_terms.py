@@ -1,19 +1,17 @@
 """The owner's page of a work, on a small phone: what stands is not lost, and what is missing is asked for."""
 
-import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.accessible import faults
 from tests.browser.conftest import Visit, Watched
-from tests.browser.steps import overflow
+from tests.browser.steps import overflow, shown
 from tests.capture_api.test_works import ask, made, registered
-from tests.photos import encoded, picture
+from tests.photos import encoded, picture, side_by_side
 from tests.service import Running
 
 HOLDER = "0x" + "5e" * 20
@@ -82,20 +80,6 @@ def test_a_free_licence_is_not_sold_to_ai(phone: Watched, service: Running) -> N
     expect(form.get_by_label("No", exact=True)).to_be_checked()
 
 
-def collage(*seeds: int) -> bytes:
-    sheet = Image.new("RGB", (640 * len(seeds), 480))
-    for place, seed in enumerate(seeds):
-        sheet.paste(picture(seed, 640, 480), (640 * place, 0))
-    return encoded(sheet, "JPEG", quality=90)
-
-
-def shown(service: Running, photo: bytes, key: str, **metadata: Any) -> str:
-    """The id of a photo of this owner's, with this metadata."""
-    answer = service.register(photo, key=key, Capture_Metadata=json.dumps(metadata))
-    assert answer.status in (200, 201), answer.body
-    return str(answer.json["id"])
-
-
 def test_a_derivative_says_what_it_was_made_from_and_pays_its_parents(
     phone: Watched, service: Running, tmp_path: Path
 ) -> None:
@@ -107,7 +91,7 @@ def test_a_derivative_says_what_it_was_made_from_and_pays_its_parents(
         for seed, key, who in ((9811, "", "Ada Li"), (9812, keys[0], "Bo Chen"))
     ]
     made(service, named, REMIX)
-    work = shown(service, collage(9811, 9812), keys[1], parents=[{"id": named}])
+    work = shown(service, side_by_side(9811, 9812), keys[1], parents=[{"id": named}])
     made(service, work, {"preset": "commercial", "fee": FEE}, keys[1])
 
     page.goto(f"/a/{work}")
@@ -140,9 +124,7 @@ def test_money_in_works_made_from_it_is_paid_out(phone: Watched, service: Runnin
     maker = service.command("keys", "add", "maker").stdout.split()[-1]
     photo = shown(service, encoded(picture(9821, 640, 480), "JPEG", quality=92), "")
     made(service, photo, REMIX)
-    if "from_derivatives" not in ask(service, "GET", f"/v1/captures/{photo}/revenue").json:
-        pytest.skip("this service does not say yet what waits in derivatives")
-    work = shown(service, collage(9821, 9822), maker, parents=[{"id": photo}])
+    work = shown(service, side_by_side(9821, 9822), maker, parents=[{"id": photo}])
     made(service, work, {"preset": "commercial", "fee": FEE}, maker)
     assert ask(service, "POST", f"/v1/captures/{work}/derivation", {}, maker).json["state"] == "done"
     ask(service, "POST", f"/a/{work}/licences", {"holder": HOLDER}, key=None)  # type: ignore[arg-type]
