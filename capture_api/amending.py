@@ -1,5 +1,7 @@
 """Before the bytes and after them: ask which photos are known, and say more about one until it is signed."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -18,12 +20,14 @@ from pipeline.errors import Rejected
 from pipeline.parents import MOST_PARENTS, Parent
 from pipeline.record import Request, encode
 from rights.terms import parse_rights
-from store.amendments import MOST_HELD_S, TooLate
+from store.amendments import MOST_HELD_S, AtWork, TooLate
 from store.known import Standing
 from store.lineage import ParentErased
 
 MOST_CHECKED = 1000
 MAX_CHECK_BYTES = 128 * 1024  # a digest is 64 characters and a little around it
+PATIENCE_S = 2.0  # for a worker that has the photo
+LOOK_AGAIN_S = 0.05
 
 
 class Check(BaseModel):
@@ -68,7 +72,7 @@ def amend(capture_id: str) -> Response:
     wanted = read_json(Amendment, MAX_METADATA_BYTES)
     parents = parents_of(wanted.parents, capture.fact("asset").sha256)
     try:
-        services().amendments.amend(capture.id, lambda asked: _changed(asked, wanted, parents), wanted.hold_s)
+        ask_otherwise(capture.id, lambda asked: _changed(asked, wanted, parents), wanted.hold_s)
     except ParentErased:
         raise erased_meanwhile() from None
     except Rejected as rejected:
@@ -80,6 +84,21 @@ def amend(capture_id: str) -> Response:
     if not wanted.hold_s:
         services().bell.photo(capture.id)
     return json_answer(capture_json(own(capture_id, owner_only=True)))
+
+
+def ask_otherwise(capture_id: str, change: Callable[[Request], Request], hold_s: int | None) -> None:
+    """As Amendments.amend, which see; a worker that has the photo is waited for, for PATIENCE_S seconds.
+
+    It may only look, as after an answer that leaves parents unnamed: then it is not too late for the next answer.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return services().amendments.amend(capture_id, change, hold_s)
+        except AtWork:
+            if time.monotonic() > end:
+                raise
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _changed(asked: Request, wanted: Amendment, parents: tuple[Parent, ...]) -> Request:

@@ -20,7 +20,8 @@ PLAIN = (
     Call("patch", "/v1/captures/{id}",
          "Say more about a photo until it is signed (owner only); what is left out stays. Ends its hold (`hold_s` in "
          "the metadata of the upload), or begins a new one, of an hour after the upload at most. 409 `too-late`, with "
-         "what `stands`, once a worker has it.", {200: (JSON, ref("Capture"))},
+         "what `stands`, once it is signed; a worker that has it meanwhile is waited for, two seconds.",
+         {200: (JSON, ref("Capture"))},
          (*_READ, *PARENT_PROBLEMS, "not-found", "erased", "too-late"), (path("id", "The capture's id"),),
          {kind: {"schema": ref("Amendment")} for kind in JSON_TYPES}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, url_for
 from pydantic import RootModel
 
+from capture_api.amending import ask_otherwise
 from capture_api.auth import caller, needs
 from capture_api.body import MAX_METADATA_BYTES
 from capture_api.captures import captures, not_yet, own
@@ -122,7 +123,7 @@ def _restate(capture: Capture, stated: Rights) -> None:
 
 def _amend(capture: Capture, stated: Rights) -> None:
     try:
-        services().amendments.amend(capture.id, lambda asked: replace(asked, rights=stated), hold_s=None)
+        ask_otherwise(capture.id, lambda asked: replace(asked, rights=stated), hold_s=None)
     except TooLate as late:
         raise problem("too-late", f"Nothing was changed, because {late}. Send this again in a moment: once the photo "
                       "is sealed, it is stated anew.", retry_after_s=SEALED_SOON_S) from None  # fmt: skip

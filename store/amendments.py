@@ -21,7 +21,11 @@ MOST_HELD_S = 3600  # from the upload on: the log's promise of 24 hours must be 
 
 
 class TooLate(Exception):
-    """The stage that reads what was asked has run, or a worker is at it."""
+    """The stage that reads what was asked has run."""
+
+
+class AtWork(TooLate):
+    """A worker is at it: in a moment it is too late, or, where that worker only looked, it is not."""
 
 
 class Amendments:
@@ -33,7 +37,7 @@ class Amendments:
     def amend(self, capture_id: str, change: Callable[[Request], Request], hold_s: int | None = 0) -> None:
         """Let a capture ask for something else, and end its hold, or begin a new one; None leaves the hold as it is.
 
-        Raises TooLate, and ParentErased for a parent that is named and no longer there.
+        Raises TooLate, AtWork, and ParentErased for a parent that is named and no longer there.
 
         The row is locked: a worker takes the capture before this, and it is too late; or after, and reads what is new.
         Of one that was erased meanwhile nothing is changed. Whoever follows it is told of other rights.
@@ -58,7 +62,7 @@ class Amendments:
 
 def _check_in_time(connection: Connection, row: Row[Any]) -> None:
     if row.lease_token is not None and row.lease_until_ms > now_ms():
-        raise TooLate("a worker has it now")
+        raise AtWork("a worker has it now")
     signed = facts.c.capture_id == row.id, facts.c.name.in_(("manifest", "rejection"))
     if connection.execute(sa.select(facts.c.number).where(*signed)).first():
         raise TooLate("it is signed, or was refused")

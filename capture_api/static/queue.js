@@ -48,8 +48,7 @@ export async function add(photo, { name, place, camera = false }) {
   await store.add(made, photo);
   navigator.storage?.persist?.().catch(() => {}); // so that a full phone does not sweep the queue away
   const digest = await sha256(photo);
-  const others = await store.items();
-  if (digest && others.some((other) => other.id !== id && other.sha256 === digest && !["arrived", "done"].includes(other.state))) {
+  if (digest && !(await store.claim(id, digest, ({ state }) => !["arrived", "done"].includes(state)))) {
     await store.remove(id);
     return null;
   }
@@ -57,7 +56,7 @@ export async function add(photo, { name, place, camera = false }) {
   const statement = digest && camera && !navigator.onLine ? await device.state(digest) : null;
   const thumb = await thumbOf(photo).catch(() => null);
   if (thumb) await store.keepThumb(id, thumb);
-  return write(id, { sha256: digest, statement });
+  return write(id, { statement });
 }
 
 /** Send these from now on, with what their owner states about them. */

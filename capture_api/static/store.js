@@ -68,6 +68,20 @@ export const change = (id, changes) => within(["items"], "readwrite", (shelf) =>
   return answer;
 });
 
+/**
+ * Write down what an item's bytes are; false, and nothing is written, when another one that `counts` has the same. Of two
+ * that are chosen at once the first stays.
+ */
+export const claim = (id, sha256, counts) => within(["items"], "readwrite", (shelf) => {
+  const answer = {};
+  shelf.getAll().onsuccess = ({ target: { result: all } }) => {
+    const mine = all.find((each) => each.id === id);
+    answer.value = !all.some((each) => each.id !== id && each.sha256 === sha256 && counts(each));
+    if (mine && answer.value) shelf.put({ ...mine, sha256 }, id);
+  };
+  return answer;
+});
+
 /** Take an item off, with all that belongs to it. */
 export const remove = (id) => within(["items", "photos", "thumbs"], "readwrite", (...shelves) => {
   for (const shelf of shelves) shelf.delete(id);

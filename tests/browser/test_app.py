@@ -139,7 +139,7 @@ def test_two_tabs_send_each_photo_once_and_one_takes_over(phone: Watched, servic
     all_anchored(other, 4)
     arrived = since(service, before)["captures"]
     assert sorted(each["asset"]["sha256"] for each in arrived) == sorted(hashlib.sha256(p).hexdigest() for p in photos)
-    assert sent.begun() == 4
+    assert sent.begun() in (4, 5)  # a tab that closes while it begins an upload does not hear of it
 
 
 def test_known_photos_are_not_sent_again(phone: Watched, service: Running) -> None:

@@ -1,8 +1,10 @@
 """Parents that nobody declared: named with their evidence and terms, and what the operator wants done about them."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +225,17 @@ def test_a_hold_ends_when_its_owner_names_the_parents(strict: Strict) -> None:
     assert [each["id"] for each in children] == [done["id"]]
     assert done["leaf"]["statement"][7] != bytes(32).hex()
     assert _problem(strict.answer(held["id"], parents=[]), 409, "too-late")
+
+
+@pytest.mark.parametrize("looks_s, status, seed", [(0.5, 200, 40), (4, 409, 41)])
+def test_an_answer_waits_a_moment_for_a_worker_that_has_the_photo(
+    strict: Strict, looks_s: float, status: int, seed: int
+) -> None:
+    held = strict.held(collage(20, seed))
+    lease = "UPDATE captures SET lease_token = ?, lease_until_ms = ? WHERE id = ?"
+    with closing(sqlite3.connect(strict.service.home / "capture.db", isolation_level=None)) as database:
+        database.execute(lease, ("another:1", int(time.time() * 1000 + looks_s * 1000), held["id"]))
+    assert strict.answer(held["id"], undeclared_stand=True).status == status
 
 
 def test_a_hold_ends_when_its_owner_lets_it_stand(strict: Strict) -> None:
