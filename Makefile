@@ -1,4 +1,4 @@
-# `make run` starts everything, `make test` tests everything; both set up what they need.
+# `make run` starts everything, `make test` tests it; both set up what they need.
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload bench-rights golden contracts vendor \
+.PHONY: help run setup setup-dev test test-long test-interop lint bench bench-copies bench-library bench-index bench-anchor bench-faults bench-soft-binding bench-sign bench-upload bench-rights golden contracts vendor \
   fuzz-contract fuzz-rights fuzz-credentials gas-contract lock clean
 
 help:
@@ -42,9 +42,16 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	fi
 
 # A test waits for processes and blocks most of its time: three files at once take two cores.
-## make test       every test
-test: setup-dev tests/tus/node_modules/.ready tests/browser/node_modules/.ready capture_api/vendored/node_modules/.ready
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+TESTED = setup-dev tests/tus/node_modules/.ready tests/browser/node_modules/.ready capture_api/vendored/node_modules/.ready
+
+## make test       every test but the long ones, in ten minutes
+test: $(TESTED)
+	@$(PYTEST) $(or $(TESTS),-m "not long")
+
+## make test-long  the others: services are killed again and again, other databases and chains, random courses of events
+test-long: $(TESTED)
+	@$(PYTEST) -m long
 
 tests/tus/node_modules/.ready: tests/tus/package.json tests/tus/package-lock.json .venv/.ready
 	@cd tests/tus && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null

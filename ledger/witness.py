@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +58,10 @@ class Witness:
             self._keys.setdefault(key.name, []).append(key)
         for name in ("checkpoints", "forks"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in folder.glob("*/.*"):  # by a kill while it was written
-            if left.stat().st_mtime < time.time() - STALE_S:
-                left.unlink()
+        for left in folder.glob("*/.*"):  # by a kill while it was written; what another process writes now may go
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < time.time() - STALE_S:
+                    left.unlink()
 
     def add_checkpoint(self, body: bytes) -> Answer:
         """200 with a cosignature, or a refusal: 400 malformed, 404 unknown log, 403 not signed by it, 409 another size

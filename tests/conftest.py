@@ -17,19 +17,24 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
-# Files that take longest, each in one process: begun last, one of them would be waited for alone.
-SLOW = (
-    "ledger/test_anchor_faults.py", "workers/test_crash.py", "test_faults.py", "test_signer.py",
-    "contracts_of/test_erasure.py", "workers/test_erasure.py", "test_erasure.py", "fingerprint/test_match_crowded.py",
-    "workers/test_stamping.py", "test_external_chain.py", "capture_api/test_credentials.py",
+# What `make test-long` runs, longest first: whole services that are killed, other databases and chains, random courses
+# of events, the benchmarks' own material.
+LONG = (
+    "test_faults.py", "test_postgres.py", "test_signer.py", "capture_api/test_openapi_spec.py", "test_witnesses.py",
+    "ledger/test_anchor_faults.py", "ledger/test_anchor_crash.py", "workers/test_crash.py", "test_works_faults.py",
+    "test_external_chain.py", "contracts/test_build.py", "fingerprint/test_match_crowded.py",
+    "workers/test_stamping.py", "store/test_erasure.py", "bench/test_copies_material.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow files first."""
+    """Mark the long files, and put them first: begun last, one of them would be waited for alone."""
     folder = Path(__file__).parent
-    slow = {folder / name for name in SLOW}
-    items.sort(key=lambda item: item.path not in slow)
+    places = {folder / name: place for place, name in enumerate(LONG)}
+    for item in items:
+        if item.path in places:
+            item.add_marker(pytest.mark.long)
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")

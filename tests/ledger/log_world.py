@@ -2,12 +2,15 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
+from sqlalchemy.engine import Connection
 
 from ledger.checkpoint import CheckpointSigner
 from ledger.leaf import leaf_digest, statement
@@ -98,17 +101,35 @@ class World:
 
     def seal(self, name: str, upload: bytes | None = None, store: bytes = b"") -> str:
         """Register a capture and seal it: its leaf waits for the log. The capture's id is `name`."""
-        upload = name.encode() if upload is None else upload
-        request = Request(rights=RIGHTS)
-        self.captures.register(name, "owner", OWNER, request, asset_of(upload))
-        self.captures.put(name, "manifest", manifest_of(store))
-        self.captures.put(name, "leaf", leaf_of(upload, store, name))
-        return name
+        return _seal(self.captures, name, name.encode() if upload is None else upload, store)
 
     def seal_many(self, count: int, prefix: str = "c") -> list[str]:
-        """Several sealed captures."""
-        return [self.seal(f"{prefix}{number}") for number in range(count)]
+        """Several sealed captures, which become durable together: in half the time."""
+        with self.database.write() as connection:
+            within = CaptureRecords(Within(connection))
+            return [_seal(within, name, name.encode(), b"") for name in (f"{prefix}{at}" for at in range(count))]
 
     def get(self, name: str) -> Capture:
         """A capture."""
         return self.captures.get(name)
+
+
+class Within(Database):
+    """The database in a transaction that is open already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """That transaction."""
+        yield self._connection
+
+    read = write
+
+
+def _seal(records: CaptureRecords, name: str, upload: bytes, store: bytes) -> str:
+    records.register(name, "owner", OWNER, Request(rights=RIGHTS), asset_of(upload))
+    records.put(name, "manifest", manifest_of(store))
+    records.put(name, "leaf", leaf_of(upload, store, name))
+    return name
