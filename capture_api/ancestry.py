@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from capture_api.relatives import Relatives
 from capture_api.services import services
-from pipeline.kin import Lookup, asset_of, parents_of
+from pipeline.kin import asset_of, parents_of
 from pipeline.record import Capture
 from store.shares import Share
 
@@ -27,19 +28,21 @@ class Ancestry:
         """Whether this is an ancestor on the chain."""
         return capture_id in self.ids.values()
 
-    def parents(self, capture: Capture, lookup: Lookup) -> list[Capture]:
+    def parents(self, capture: Capture, lookup: Relatives) -> list[Capture]:
         """What its upload named, and then what only the chain has; those that were erased are left out."""
         named = parents_of(capture, lookup)
         if not self.shares:
             return named
         known = {parent.id for parent in capture.request.parents}
         later = [each for each in services().lineage.parents(capture.id) if each not in known]
+        lookup.read(later)
         return named + [found for each in later if (found := _found(each, lookup))]
 
     def others(
-        self, parents: list[Capture], may_see: Callable[[Capture], bool], lookup: Lookup
+        self, parents: list[Capture], may_see: Callable[[Capture], bool], lookup: Relatives
     ) -> list[dict[str, Any]]:
         """The ancestors that are none of these parents: their captures' ids only for those who may see them."""
+        lookup.read(self.ids.values())
         shown = {asset_of(parent) for parent in parents if "inclusion" in parent.facts}
         found = []
         for asset, share in self.shares.items():
@@ -59,7 +62,7 @@ def standing(share: Share | None) -> dict[str, Any]:
     return {"share_ppm": share.ppm if share else None, "on_chain": share is not None}
 
 
-def _found(capture_id: str, lookup: Lookup) -> Capture | None:
+def _found(capture_id: str, lookup: Relatives) -> Capture | None:
     try:
         return lookup(capture_id)
     except LookupError:

@@ -13,13 +13,13 @@ from capture_api.captures import blob_answer, not_yet, open_or_refuse
 from capture_api.json_body import read_json
 from capture_api.market import free_uses, made, purchase, quote, works
 from capture_api.negotiation import about, base_url, record_of
+from capture_api.offering import in_the_way
 from capture_api.orders import no_order, order_json, order_licence, order_of
 from capture_api.problems import problem
 from capture_api.public import published
 from capture_api.render import json_answer
 from capture_api.strangers import limited
 from capture_api.works import MAX_BODY_BYTES, Purchase
-from ledger.asking import WorkState
 from ledger.holder import Held, message, recovered
 from ledger.rights import USES
 from pipeline.record import Capture
@@ -53,7 +53,8 @@ def _check_licensed(capture: Capture, use: str) -> None:
         return
     held = _shown(asset, use)
     if held is None or not works().may(asset, held.holder, use):
-        _check_on_sale(asset, work)
+        if why_not := in_the_way(work, works().review(asset)):
+            raise problem(*why_not)
         raise _payment_required(capture, quote(asset, work), use, held)
 
 
@@ -119,16 +120,6 @@ def _shown(asset: int, use: str) -> Held | None:
         raise problem("signature-refused", "The signature is not the holder's, over the text that the 402 names. This "
                       f"service is {base_url()}: ask, and sign, at that address.", reason="wrong-key")  # fmt: skip
     return held
-
-
-def _check_on_sale(asset: int, work: WorkState) -> None:
-    """Raise Problem when the contract would refuse the purchase that a 402 asks for."""
-    if not work.counts:
-        raise problem("no-work", "An earlier statement about the same file turned up: this one sells no licences.")
-    if work.awaits_parents:
-        raise problem("not-there-yet", "Its owner has yet to say on the chain what it was made from.")
-    if works().is_halted(asset):
-        raise problem("not-allowed", "Somebody objects to this work, and it is licensed no more until that is decided.")
 
 
 def _payment_required(capture: Capture, offer: dict[str, Any], use: str, held: Held | None) -> Exception:

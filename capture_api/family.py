@@ -1,6 +1,5 @@
 """/v1/captures/{id}/family: what a capture was made from, and what was made from it."""
 
-from functools import cache
 from typing import Any
 
 from flask import Response, request, url_for
@@ -11,6 +10,7 @@ from capture_api.captures import captures, own_or_published
 from capture_api.cursor import Cursor
 from capture_api.lineage import open_parents_json, parents_json, public_links
 from capture_api.problems import problem
+from capture_api.relatives import Relatives
 from capture_api.render import json_answer
 from capture_api.services import services
 from pipeline.kin import asset_of, title_of
@@ -34,7 +34,7 @@ def family(capture_id: str) -> Response:
         "id": capture.id,
         **_line(capture),
         "erased_parents": capture.request.erased_parents,
-        "derivatives": _derivatives(capture, [child for each in page if (child := _there(each.capture_id))]),
+        "derivatives": _derivatives(capture, _there([each.capture_id for each in page])),
         "more": len(found) > limit,
         "cursor": str(Cursor(page[-1].number if page else after)),
         "undeclared_parents": undeclared,
@@ -43,7 +43,7 @@ def family(capture_id: str) -> Response:
 
 def _line(capture: Capture) -> dict[str, Any]:
     """What it was made from: its parents, and the further ancestors that it passes on a share to."""
-    lookup, ancestry = cache(services().captures.get), Ancestry.of(capture)
+    lookup, ancestry = Relatives.of(capture), Ancestry.of(capture)
     named = ancestry.parents(capture, lookup)
     seen = [parent for parent in named if _visible(parent)]
     licences = _licences(capture, bool(ancestry.shares))
@@ -75,12 +75,10 @@ def _visible(capture: Capture) -> bool:
     return capture.request.published or may_see(capture.owner, owner_only=False)
 
 
-def _there(capture_id: str) -> Capture | None:
-    """The capture, unless it was erased a moment ago."""
-    try:
-        return services().captures.get(capture_id)
-    except LookupError:
-        return None
+def _there(ids: list[str]) -> list[Capture]:
+    """The captures, without those that were erased a moment ago."""
+    found = services().captures.those(ids)
+    return [found[each] for each in ids if each in found]
 
 
 def _member(capture: Capture) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from capture_api.bindings import RECOVERED, RECOVERING
 from capture_api.body import TYPES, open_incoming, take_upload
 from capture_api.problems import Problem, problem
 from capture_api.public import open_matches
+from capture_api.relatives import Relatives
 from capture_api.services import services
 from capture_api.strangers import compare, limited
 from capture_api.words import CREDENTIALS, FIELDS, found
@@ -63,7 +64,7 @@ def _shown(answer: dict[str, Any]) -> dict[str, Any]:
     labels = services().published.labels([match.id for match in verdict.matches])
     matches = [
         match | {"recovered": _recovered(match["id"], labels[match["id"]]) if match["kind"] in RECOVERING else None}
-        for match in open_matches(verdict)
+        for match in open_matches(verdict, Relatives(match.id for match in verdict.matches))
         if match["id"] in labels
     ]
     credentials = answer["credentials"]

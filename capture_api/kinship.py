@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from capture_api.lineage import public_links
+from capture_api.relatives import Relatives
 from capture_api.services import services
-from pipeline.kin import Lookup, asset_of, parents_of, title_of
+from pipeline.kin import asset_of, parents_of, title_of
 from pipeline.record import Capture
 
 MOST_SHOWN = 4  # a phone's width
@@ -58,15 +59,17 @@ class Family:
         return bool(self.parents.shown or self.derivatives.shown)
 
 
-def family_of(capture: Capture, view: Mapping[str, Any], lookup: Lookup) -> Family:
+def family_of(capture: Capture, view: Mapping[str, Any], lookup: Relatives) -> Family:
     """The published family of a capture; `view`: what strangers may read of it."""
-    named = [_relative(lookup(one["id"]), one["share_ppm"]) for one in view["parents"][:MOST_SHOWN]]
+    drawn = view["parents"][:MOST_SHOWN]
+    named = [_relative(lookup(one["id"]), one["share_ppm"]) for one in drawn]
     room = MOST_SHOWN - len(named)
     unnamed = [_relative(lookup(one["id"]), None, declared=False) for one in view["undeclared_parents"][:room]]
     hidden = len(view["parents"]) + len(view["undeclared_parents"]) - len(named) - len(unnamed)
+    lookup.read(parent.id for one in drawn for parent in lookup(one["id"]).request.parents)
     above = [
         _relative(each, None, at=at)
-        for at, one in enumerate(view["parents"][:MOST_SHOWN])
+        for at, one in enumerate(drawn)
         for each in parents_of(lookup(one["id"]), lookup)
         if each.request.published
     ]
@@ -80,17 +83,12 @@ def _row(relatives: list[Relative]) -> Row:
 def _derivatives(capture: Capture) -> Row:
     """What was made from it and is published, the oldest first."""
     found = services().lineage.derivatives(capture.id, 0, MOST_COUNTED, "")
-    if not found:
+    ids = [each.capture_id for each in found[:MOST_SHOWN]]
+    if not ids:
         return Row()
-    shown = []
-    shares = services().work_shares.shares_in([each.capture_id for each in found[:MOST_SHOWN]], asset_of(capture))
-    for each in found[:MOST_SHOWN]:
-        try:
-            child = services().captures.get(each.capture_id)
-        except LookupError:  # erased a moment ago
-            continue
-        shown.append(_relative(child, shares[child.id].ppm if child.id in shares else None))
-    return Row(shown, len(found) - min(len(found), MOST_SHOWN))
+    shares, there = services().work_shares.shares_in(ids, asset_of(capture)), services().captures.those(ids)
+    shown = [_relative(there[each], shares[each].ppm if each in shares else None) for each in ids if each in there]
+    return Row(shown, len(found) - len(ids))
 
 
 def _relative(capture: Capture, share_ppm: int | None, declared: bool = True, at: int = 0) -> Relative:

@@ -1,6 +1,5 @@
 """What a capture was made from, as JSON: what its uploader said, and what the verdict found beside that."""
 
-from functools import cache
 from typing import Any
 
 from flask import url_for
@@ -8,8 +7,9 @@ from flask import url_for
 from capture_api.ancestry import Ancestry
 from capture_api.match_json import match_json, match_links
 from capture_api.offering import offered
+from capture_api.relatives import Relatives
 from capture_api.services import services
-from pipeline.kin import Lookup, title_of, undeclared
+from pipeline.kin import title_of, undeclared
 from pipeline.record import Capture, Match, encode
 from rights.terms import licence_title, licence_url
 
@@ -19,23 +19,24 @@ HELD = "undeclared_parents"
 def parents_json(capture: Capture) -> dict[str, Any]:
     """How it was made and from what, as its uploader said; which photos of others nobody named; and whether that is
     what the work on it waits for."""
-    asked, found = capture.request, unnamed(capture)
+    lookup = Relatives()
+    asked, found = capture.request, unnamed(capture, lookup)
     waits = services().settings.undeclared_parents == "hold" and not {"manifest", "rejection"} & set(capture.facts)
     return {
         "digital_source_type": asked.digital_source_type,
         "parents": encode(asked.parents),
         "erased_parents": asked.erased_parents,
-        "undeclared_parents": [_undeclared_json(match, capture.id) for match in found],
+        "undeclared_parents": [_undeclared_json(match, lookup, capture.id) for match in found],
         "undeclared_stand": asked.undeclared_stand,
         "held_for": HELD if found and waits and not asked.undeclared_stand else None,
     }
 
 
-def open_parents_json(capture: Capture, lookup: Lookup | None = None) -> dict[str, Any]:
+def open_parents_json(capture: Capture, lookup: Relatives | None = None) -> dict[str, Any]:
     """What of this a stranger may read: of parents and of what nobody named, those that are published."""
-    lookup, ancestry = lookup or cache(services().captures.get), Ancestry.of(capture)
+    lookup, ancestry = lookup or Relatives.of(capture), Ancestry.of(capture)
     named = [parent for parent in ancestry.parents(capture, lookup) if parent.request.published]
-    found = [_undeclared_json(match) for match in unnamed(capture, ancestry, lookup)]
+    found = [_undeclared_json(match, lookup) for match in unnamed(capture, lookup, ancestry)]
     return {
         "digital_source_type": capture.request.digital_source_type,
         "parents": [
@@ -47,9 +48,9 @@ def open_parents_json(capture: Capture, lookup: Lookup | None = None) -> dict[st
     }
 
 
-def unnamed(capture: Capture, ancestry: Ancestry | None = None, lookup: Lookup | None = None) -> list[Match]:
+def unnamed(capture: Capture, lookup: Relatives, ancestry: Ancestry | None = None) -> list[Match]:
     """The photos of others that the verdict finds in it, and that neither its upload nor the chain names."""
-    found = undeclared(capture, lookup or cache(services().captures.get))
+    found = undeclared(capture, lookup)
     if not found:
         return found
     line = ancestry or Ancestry.of(capture)
@@ -64,15 +65,15 @@ def public_links(capture: Capture) -> dict[str, str]:
     return found
 
 
-def _undeclared_json(match: Match, capture_id: str | None = None) -> dict[str, Any]:
+def _undeclared_json(match: Match, lookup: Relatives, capture_id: str | None = None) -> dict[str, Any]:
     """The match as the verdict shows it, and the terms of the photo where it is published: those that its owner
     stated, and what the chain offers where it is a work."""
-    return match_json(match, match_links(match.id, capture_id)) | {"terms": _terms(match.id)}
+    return match_json(match, match_links(match.id, capture_id, lookup)) | {"terms": _terms(match.id, lookup)}
 
 
-def _terms(capture_id: str) -> dict[str, Any] | None:
+def _terms(capture_id: str, lookup: Relatives) -> dict[str, Any] | None:
     try:
-        other = services().captures.get(capture_id)
+        other = lookup(capture_id)
     except LookupError:  # erased a moment ago
         return None
     if not other.request.published:

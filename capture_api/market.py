@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from capture_api.auth import caller
 from capture_api.problems import problem
 from capture_api.services import services
 from ledger.asking import Works, WorkState
-from ledger.rights import RIGHTS, USES, terms_id
-from pipeline.errors import Unavailable
+from ledger.rights import RIGHTS, USES
+from pipeline.errors import Conflict, Unavailable
 from pipeline.parents import asset_id
 from pipeline.record import Capture
 from pipeline.works import COIN, Terms
@@ -83,11 +84,11 @@ def free_uses(asset: int, work: WorkState, uses: Sequence[str] = USES) -> list[s
 
 
 def terms_now(work: WorkState) -> Terms:
-    """The terms that it is offered under. Raises Unavailable for a node that says something else than their id."""
-    terms = works().terms(work.terms_id)
-    if terms is None or terms_id(terms) != work.terms_id:
-        raise Unavailable(f"the chain, whose terms are not those that {work.terms_id.hex()} stands for")
-    return terms
+    """The terms that it is offered under. Raises Unavailable for a node that does not show them."""
+    with suppress(Conflict):
+        if terms := works().terms(work.terms_id):
+            return terms
+    raise Unavailable(f"the chain, which does not show the terms that {work.terms_id.hex()} stands for")
 
 
 def asset_of(capture: Capture) -> int:

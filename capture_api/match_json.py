@@ -7,6 +7,7 @@ from flask import url_for
 from capture_api.auth import has_caller, may_see
 from capture_api.services import services
 from capture_api.words import MEANS, checked
+from pipeline.kin import Lookup
 from pipeline.record import Alignment, Capture, Corners, Evidence, Match, encode
 
 _NO_ALIGNMENT = dict.fromkeys(
@@ -29,7 +30,7 @@ def match_json(match: Match, links: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def match_links(other_id: str, capture_id: str | None = None) -> dict[str, str]:
+def match_links(other_id: str, capture_id: str | None = None, lookup: Lookup | None = None) -> dict[str, str]:
     """Where a matched capture may be looked at: nowhere, when it is another's that is not published.
 
     Whoever may look at it is told the distance of the whole codes too.
@@ -37,7 +38,7 @@ def match_links(other_id: str, capture_id: str | None = None) -> dict[str, str]:
     The evidence is of the pair, for the caller with a key: without `capture_id` there is none.
     """
     try:
-        other = services().captures.get(other_id)
+        other = (lookup or services().captures.get)(other_id)
     except LookupError:
         return {}
     found = {}

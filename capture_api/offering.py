@@ -6,6 +6,7 @@ from typing import Any
 
 from capture_api.market import asset_of, token, works
 from capture_api.services import services
+from ledger.asking import ReviewState, WorkState
 from ledger.rights import terms_id
 from ledger.standing import Standing
 from pipeline.errors import Conflict, Unavailable
@@ -34,7 +35,8 @@ def offered(capture: Capture, base: str) -> ChainLicence | None:
     asset, why_not = asset_of(capture), LOST
     try:
         if standing := services().standings.of(asset, tuple(order.id for order in orders)):
-            return _offer(capture, base, asset, standing.terms, _in_the_way(standing), standing)
+            blocked = in_the_way(standing.work, standing.review)
+            return _offer(capture, base, asset, standing.terms, blocked[1] if blocked else None, standing)
     except (Unavailable, Conflict) as unknown:
         log.warning("how the work of %s stands is not known: %s", capture.id, unknown)
         why_not = UNREACHABLE if isinstance(unknown, Unavailable) else CONTRADICTS
@@ -44,16 +46,17 @@ def offered(capture: Capture, base: str) -> ChainLicence | None:
     return _offer(capture, base, asset, from_json(asked["terms"]), why_not, closed=closed)
 
 
-def _in_the_way(standing: Standing) -> str | None:
-    """Why the contract would sell nothing now, whatever the terms say."""
-    reasons = {
-        "An earlier statement about the same file turned up: this work is no longer the first of its file.":
-            not standing.work.counts,
-        "An objection to it was upheld: it is licensed no more.": standing.barred,
-        "It is under review: somebody objects to it, and nothing is sold until that is decided.": standing.in_review,
-        "It waits for its owner to say on the chain what it was made from.": standing.work.awaits_parents,
-    }  # fmt: skip
-    return next((reason for reason, holds in reasons.items() if holds), None)
+def in_the_way(work: WorkState, review: ReviewState) -> tuple[str, str] | None:
+    """Why the contract would sell nothing now, whatever the terms say: the kind of problem, and the reason in words."""
+    reasons = (
+        (not work.counts, "no-work",
+         "An earlier statement about the same file turned up: this work is no longer the first of its file."),
+        (review.barred, "not-allowed", "An objection to it was upheld: it is licensed no more."),
+        (review.in_review, "not-allowed",
+         "It is under review: somebody objects to it, and nothing is sold until that is decided."),
+        (work.awaits_parents, "not-there-yet", "It waits for its owner to say on the chain what it was made from."),
+    )  # fmt: skip
+    return next(((kind, words) for holds, kind, words in reasons if holds), None)
 
 
 def _offer(
@@ -88,7 +91,7 @@ def _offer(
         on_sale=terms.fee > 0 and why_not is None,
         why_not=why_not,
         counts=standing.work.counts if standing else True,
-        barred=standing.barred if standing else closed,
+        barred=standing.review.barred if standing else closed,
         awaits_parents=standing.work.awaits_parents if standing else False,
         is_known=standing is not None,
     )

@@ -1,7 +1,6 @@
 """What anyone may see: the public page of a published capture, and the documentation."""
 
 import json
-from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, render_template, url_for
@@ -14,11 +13,11 @@ from capture_api.negotiation import about, picture, record_of, small_picture, st
 from capture_api.openapi import document
 from capture_api.problems import TYPES as TYPES_OF_PROBLEM
 from capture_api.problems import Problem, gone, problem
+from capture_api.relatives import Relatives
 from capture_api.render import fact_json
 from capture_api.services import services
 from capture_api.words import MEANS, SOURCES
 from pipeline.errors import Erased
-from pipeline.kin import Lookup
 from pipeline.record import Capture, Verdict, encode
 from rights.dialects import JSON_LD, RSL, alternates, json_ld, open_graph, record_json, rsl, usage_headers
 from rights.offers import in_coins
@@ -67,7 +66,7 @@ def _dialect(name: str, capture: Capture, record: RightsRecord) -> Response:
         return about(record, Response(json_ld(record), mimetype=JSON_LD))
     if name == "rsl":
         return about(record, Response(rsl(record), mimetype=RSL))
-    lookup = cache(services().captures.get)  # its relatives are met in several places
+    lookup = Relatives.of(capture)
     view = open_json(capture, lookup)
     if name == "json":
         return about(record, Response(json.dumps(view | {"record": record_json(record)}), mimetype="application/json"))
@@ -86,7 +85,7 @@ def docs() -> str:
     return render_template("docs.html", spec=document(), problems=TYPES_OF_PROBLEM)
 
 
-def open_json(capture: Capture, lookup: Lookup) -> dict[str, Any]:
+def open_json(capture: Capture, lookup: Relatives) -> dict[str, Any]:
     """The part of a capture that a stranger may read."""
     return {
         "id": capture.id,
@@ -95,16 +94,16 @@ def open_json(capture: Capture, lookup: Lookup) -> dict[str, Any]:
         "rights": encode(capture.rights),
         **{name: fact_json(capture.facts.get(name)) for name in _OPEN_FACTS},
         "device": open_device(capture.facts.get("device")),
-        "verdict": _open_verdict(capture.facts.get("verdict")),
+        "verdict": _open_verdict(capture.facts.get("verdict"), lookup),
         **open_parents_json(capture, lookup),
         "links": {"self": url_for("public.page", capture_id=capture.id)},
     }
 
 
-def _open_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+def _open_verdict(verdict: Verdict | None, lookup: Relatives) -> dict[str, Any] | None:
     if verdict is None:
         return None
-    shown = open_matches(verdict)
+    shown = open_matches(verdict, lookup)
     return {
         "kind": verdict.kind,
         "compared_with": verdict.compared_with,
@@ -114,9 +113,9 @@ def _open_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
     }
 
 
-def open_matches(verdict: Verdict) -> list[dict[str, Any]]:
+def open_matches(verdict: Verdict, lookup: Relatives) -> list[dict[str, Any]]:
     """The matches that a stranger may see."""
-    matches = [match_json(match, match_links(match.id)) for match in verdict.matches]
+    matches = [match_json(match, match_links(match.id, lookup=lookup)) for match in verdict.matches]
     return [match for match in matches if "public" in match["links"]]
 
 
@@ -133,7 +132,7 @@ def published(capture_id: str) -> Capture:
     return capture
 
 
-def _html(capture: Capture, view: dict[str, Any], record: RightsRecord, lookup: Lookup) -> str:
+def _html(capture: Capture, view: dict[str, Any], record: RightsRecord, lookup: Relatives) -> str:
     fingerprint = capture.facts.get("fingerprint")
     has_thumbnail = "manifest" in capture.facts
     return render_template(

@@ -16,6 +16,9 @@ class Abi:
 
     def __init__(self, artifact: Entry) -> None:
         self.artifact = artifact
+        self._entries = {(entry["type"], entry.get("name")): entry for entry in reversed(artifact["abi"])}
+        self._digests = {key: bytes(keccak(text=_signature(entry))) for key, entry in self._entries.items() if key[1]}
+        self._errors = {self.selector(*key): entry for key, entry in self._entries.items() if key[0] == "error"}
 
     @classmethod
     def of(cls, name: str) -> "Abi":
@@ -24,16 +27,16 @@ class Abi:
 
     def call(self, function: str, *values: Any) -> str:
         """What to send to the contract for this function, as 0x and hex digits."""
-        return _encoded(self._entry("function", function), values, self.selector("function", function))
+        return _encoded(self._entries["function", function], values, self.selector("function", function))
 
     def creation(self, *values: Any) -> str:
         """What to send to nobody, so that the contract comes into being."""
-        entry = next(entry for entry in self.artifact["abi"] if entry["type"] == "constructor")
-        return _encoded(entry, values, bytes.fromhex(self.artifact["bytecode"].removeprefix("0x")))
+        before = bytes.fromhex(self.artifact["bytecode"].removeprefix("0x"))
+        return _encoded(self._entries["constructor", None], values, before)
 
     def answer(self, function: str, data: bytes) -> tuple[Any, ...]:
         """What the contract answered to a function. Raises ValueError when it has not that form."""
-        types = [type_of(value) for value in self._entry("function", function)["outputs"]]
+        types = [type_of(value) for value in self._entries["function", function]["outputs"]]
         if not data or len(data) % 32:
             raise ValueError(f"{len(data)} bytes for {', '.join(types)}")
         try:
@@ -43,7 +46,7 @@ class Abi:
 
     def event(self, name: str, topics: list[str], data: bytes) -> Entry | None:
         """The values of an event by their names; None when the log entry is of another event."""
-        entry = self._entry("event", name)
+        entry = self._entries["event", name]
         if not topics or topics[0] != self.topic(name):
             return None
         indexed = [field for field in entry["inputs"] if field["indexed"]]
@@ -55,38 +58,29 @@ class Abi:
 
     def reason(self, data: str | None) -> tuple[str, tuple[Any, ...]] | None:
         """The contract's error, by its name, and its values; None when it is no error of this contract."""
-        for entry in self.artifact["abi"]:
-            if entry["type"] == "error" and data:
-                selector = "0x" + self.selector("error", entry["name"]).hex()
-                if data.startswith(selector):
-                    return self._error(entry, data[len(selector) :])
-        return None
-
-    def _error(self, entry: Entry, data: str) -> tuple[str, tuple[Any, ...]] | None:
         # A contract that this one called can have it end with any bytes, also with such as begin like an error of ours.
         try:
-            return entry["name"], decode([type_of(value) for value in entry["inputs"]], bytes.fromhex(data))
-        except Exception:  # eth_abi's own kinds, of which some are no ValueError
+            content = bytes.fromhex((data or "").removeprefix("0x"))
+            entry = self._errors[content[:4]]
+            return entry["name"], decode([type_of(value) for value in entry["inputs"]], content[4:])
+        except Exception:  # eth_abi's own kinds too, of which some are no ValueError
             return None
 
     def topic(self, event: str) -> str:
         """What stands first among the topics of such an event."""
-        return "0x" + bytes(keccak(text=self._signature("event", event))).hex()
+        return "0x" + self._digests["event", event].hex()
 
     def selector(self, kind: str, name: str) -> bytes:
         """The four bytes that stand for a function or an error."""
-        return bytes(keccak(text=self._signature(kind, name))[:4])
+        return self._digests[kind, name][:4]
 
     def type_of_input(self, function: str, number: int) -> str:
         """The type of one of a function's values, with its parts when it is a struct."""
-        return type_of(self._entry("function", function)["inputs"][number])
+        return type_of(self._entries["function", function]["inputs"][number])
 
-    def _signature(self, kind: str, name: str) -> str:
-        return f"{name}({','.join(type_of(value) for value in self._entry(kind, name)['inputs'])})"
 
-    def _entry(self, kind: str, name: str) -> Entry:
-        found: Entry = next(e for e in self.artifact["abi"] if (e["type"], e.get("name")) == (kind, name))
-        return found
+def _signature(entry: Entry) -> str:
+    return f"{entry['name']}({','.join(type_of(value) for value in entry['inputs'])})"
 
 
 def type_of(field: Entry) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from ledger.endpoints import Call, Endpoints
 from ledger.fetch import fetch
 from ledger.rights import RIGHTS, USES, from_values
+from ledger.rights import terms_id as digest
 from ledger.rpc import Answer, Refused
 from pipeline.errors import Conflict, Unavailable
 from pipeline.works import COIN, Terms
@@ -47,7 +48,8 @@ class LicenceState:
 
 @dataclass(frozen=True, slots=True)
 class ReviewState:
-    """How a review of a work stands. Both times are in unix seconds, 0 where there was no review."""
+    """How a review of a work stands. `in_review`: it gets no licences meanwhile; `barred`: an objection was upheld, and
+    nobody may use it. Both times are in unix seconds, 0 where there was no review."""
 
     in_review: bool
     barred: bool
@@ -98,7 +100,10 @@ class Works:
             raise
 
     def terms(self, terms_id: bytes) -> Terms | None:
-        """What these terms say; None when nobody added them. Asked once: they never change."""
+        """What these terms say; None when nobody added them. Asked once: they never change.
+
+        Raises Conflict when a node gives other terms than those of this id.
+        """
         if found := self._terms.get(terms_id):
             return found
         try:
@@ -107,6 +112,8 @@ class Works:
             if "UnknownTerms" in str(conflict):
                 return None
             raise
+        if digest(found) != terms_id:
+            raise Conflict(f"the chain's terms are not those that {terms_id.hex()} stands for")
         if len(self._terms) < MOST_TERMS:
             self._terms[terms_id] = found
         return found
@@ -118,11 +125,6 @@ class Works:
     def may(self, asset: int, holder: str, use: str) -> bool:
         """Whether somebody may use a work, with or without a licence; `use` is one of USES."""
         return bool(self.view("hasLicence", asset, holder, USES.index(use))[0])
-
-    def is_halted(self, asset: int) -> bool:
-        """Whether nobody gets a licence, because of a review that runs or that upheld an objection."""
-        review = self.review(asset)
-        return review.in_review or review.barred
 
     def review(self, asset: int) -> ReviewState:
         """How the last review of a work stands, if there was one."""

@@ -1,18 +1,18 @@
 """One HTTP request to an address that the operator configured: bounded in time and bytes, and never sent elsewhere."""
 
-import contextlib
 import http.client
+import io
 import socket
-import threading
+import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from base64 import b64encode
 from dataclasses import dataclass
 from email.message import Message
-from functools import partial
+from functools import cache
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from pipeline.errors import Unavailable
 
@@ -28,6 +28,54 @@ class Fetched:
     body: bytes
 
 
+class _Lines(io.RawIOBase):
+    """What comes over a connection before the time `end`: a socket's own timeout begins anew with every byte."""
+
+    def __init__(self, connection: socket.socket, end: float) -> None:
+        self._connection, self._end = connection, end
+        self._lines = connection.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._connection.settimeout(_left(self._end))
+        return self._lines.readinto(buffer)
+
+    def close(self) -> None:
+        self._lines.close()
+        super().close()
+
+
+class _Plain(http.client.HTTPConnection):
+    """A connection for one request. Its `timeout` is for everything together, the proxy's answer too."""
+
+    _end: float
+
+    def connect(self) -> None:
+        self._end = time.monotonic() + (self.timeout or 0)
+        super().connect()
+        self.sock.settimeout(_left(self._end))  # a handshake has it as a whole
+
+    def send(self, data: Any) -> None:
+        if self.sock:
+            self.sock.settimeout(_left(self._end))
+        super().send(data)
+
+    def response_class(  # type: ignore[override]
+        self, connection: socket.socket, *given: Any, **more: Any
+    ) -> http.client.HTTPResponse:
+        """What the library reads an answer with."""
+        answer = http.client.HTTPResponse(connection, *given, **more)
+        answer.fp.close()
+        answer.fp = io.BufferedReader(_Lines(connection, self._end))
+        return answer
+
+
+class _Tls(http.client.HTTPSConnection, _Plain):
+    """The same over TLS."""
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Whoever answers may not choose whom we ask next."""
 
@@ -37,98 +85,72 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class _Plain(http.client.HTTPConnection):
-    """A connection that is cut at the time `end`, when `lines` has not been closed before."""
-
-    lines: contextlib.ExitStack
-    end: float
-
-    def connect(self) -> None:
-        super().connect()
-        self.lines.enter_context(_cut_at(self.sock, self.end))
-
-
-class _Tls(http.client.HTTPSConnection, _Plain):
-    """The same; the handshake counts too."""
-
-
 class _Http(urllib.request.HTTPHandler):
-    def __init__(self, lines: contextlib.ExitStack, end: float) -> None:
-        super().__init__()
-        self._made = partial(_made, _Plain, lines, end)
-
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made, req)
+        return self.do_open(_Plain, req)
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, lines: contextlib.ExitStack, end: float) -> None:
-        super().__init__()
-        self._made = partial(_made, _Tls, lines, end)
-
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made, req)
+        return self.do_open(_Tls, req, context=_trusting(ssl.get_default_verify_paths()))
 
 
-def _made(kind: type[_Plain], lines: contextlib.ExitStack, end: float, *given: Any, **more: Any) -> _Plain:
-    connection = kind(*given, **more)
-    connection.lines, connection.end = lines, end
-    return connection
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Asks over the environment's proxies, which are read once."""
+    return urllib.request.build_opener(_NoRedirects, _Http, _Https)
 
 
-@contextlib.contextmanager
-def _cut_at(connection: socket.socket, end: float) -> Iterator[None]:
-    """Cut a connection at this time, whatever is being read from it: a socket's timeout begins anew with every byte,
-    and headers that never end are read without asking us."""
-    with connection.dup() as twin:  # TLS takes the first one over
-        timer = threading.Timer(max(end - time.monotonic(), 0), _cut, (twin,))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-def _cut(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+@cache  # reading the roots takes 20 ms, and a page may wait for it
+def _trusting(_roots: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def fetch(
     url: str, body: bytes | None = None, *, timeout_s: float = 10, max_bytes: int = 1_000_000, media_type: str = ""
 ) -> Fetched:
-    """GET, or POST `body`, and read the whole answer within `timeout_s`.
+    """GET, or POST `body`, and read the whole answer within `timeout_s`. User and password in `url` are sent as Basic.
 
-    Raises Unavailable when there is none, or it is longer than `max_bytes`.
+    Raises Unavailable when there is none, or it is longer than `max_bytes`. Of an http URL it shows the host alone.
     """
     try:
-        host = urlsplit(url).netloc.rpartition("@")[2]
+        netloc = urlsplit(url).netloc
     except ValueError:
-        host = ""
+        netloc = ""
+    user, _, host = netloc.rpartition("@")
     if not host or not url.startswith(("http://", "https://")):
         raise Unavailable(f"{url[:80]!r} is no address that begins with http:// or https://")
-    end = time.monotonic() + timeout_s
-    request = urllib.request.Request(url, body, {"Content-Type": media_type} if media_type else {})  # noqa: S310
+    headers = {"Content-Type": media_type} if media_type else {}
+    if user:
+        headers["Authorization"] = f"Basic {b64encode(unquote_to_bytes(user)).decode()}"
+    request = urllib.request.Request(url.replace(netloc, host, 1), body, headers)  # noqa: S310
     try:
-        with contextlib.ExitStack() as lines:
-            opener = urllib.request.build_opener(_NoRedirects, _Http(lines, end), _Https(lines, end))
-            try:
-                answer = opener.open(request, timeout=timeout_s)
-            except urllib.error.HTTPError as error:
-                answer = error
-            with answer:
-                return Fetched(answer.status, answer.headers.get_content_type(), _read(answer, end, max_bytes))
+        try:
+            answer = _opener().open(request, timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return Fetched(answer.status, answer.headers.get_content_type(), _read(answer, max_bytes))
+    except http.client.InvalidURL:  # its words hold the path
+        raise Unavailable(f"the address at {host} is malformed: no spaces, and a port is a number") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise Unavailable(f"{host} did not answer: {str(error)[:200]}") from error
 
 
-def _read(answer: IO[bytes], end: float, max_bytes: int) -> bytes:
+def _read(answer: IO[bytes], max_bytes: int) -> bytes:
     content = b""
     while chunk := answer.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
         content += chunk
         if len(content) > max_bytes:
             raise ValueError(f"the answer is longer than {max_bytes} bytes")
-    if time.monotonic() >= end:  # cut, perhaps: what was read may be a part
-        raise TimeoutError("the answer took too long")
     return content
+
+
+def _left(end: float) -> float:
+    """How many seconds are left. Raises TimeoutError when none are: a socket takes 0 for another way to read."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the answer took too long")
+    return left

@@ -6,8 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
-from ledger.asking import Works, WorkState
-from ledger.rights import terms_id
+from ledger.asking import ReviewState, Works, WorkState
 from pipeline.errors import Conflict
 from pipeline.works import Terms
 
@@ -18,12 +17,11 @@ MOST_REMEMBERED = 10_000  # 2 kB each
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A work on the chain. `in_review`: no licences meanwhile; `barred`: an objection was upheld, nobody may use it."""
+    """A work on the chain, the terms that it is offered under, and its last review, if there was one."""
 
     work: WorkState
     terms: Terms
-    in_review: bool
-    barred: bool
+    review: ReviewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +65,8 @@ class Standings:
         if work is None:
             return _Known(now, now, None)
         terms = self._works.terms(work.terms_id)
-        if terms is None or terms_id(terms) != work.terms_id:
-            raise Conflict(f"the chain's terms are not those that {work.terms_id.hex()} stands for")
+        if terms is None:
+            raise Conflict(f"the chain has no terms {work.terms_id.hex()}, which a work is offered under")
         if known and known.standing and now - known.reviewed_at < REVIEW_REMEMBERED_S:
             return _Known(now, known.reviewed_at, replace(known.standing, work=work, terms=terms))
-        review = self._works.review(asset)
-        return _Known(now, now, Standing(work, terms, review.in_review, review.barred))
+        return _Known(now, now, Standing(work, terms, self._works.review(asset)))

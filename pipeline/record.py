@@ -7,9 +7,10 @@ UTC with microseconds, tuples are lists.
 import dataclasses
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeVar
 
 from pipeline.credentials import Credentials as Credentials
@@ -376,40 +377,48 @@ def encode(value: Any) -> Any:
 
 def decode(kind: type[T], value: Any) -> T:
     """The inverse of `encode` for a fact type. Unknown and missing keys raise ValueError."""
-    return typing.cast(T, _decode(kind, value))
+    return typing.cast(T, _reader(typing.cast(Any, kind))(value))
 
 
-def _decode(kind: Any, value: Any) -> Any:
+@cache  # made once for each type: a page reads the facts of a whole family
+def _reader(kind: Any) -> Callable[[Any], Any]:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        options = [k for k in typing.get_args(kind) if k is not type(None)]
-        return None if value is None else _decode(options[0], value)
+        some = _reader(next(k for k in typing.get_args(kind) if k is not type(None)))
+        return lambda value: None if value is None else some(value)
     if origin is Literal:
-        if value not in typing.get_args(kind):
-            raise ValueError(f"{value!r} is not one of {typing.get_args(kind)}")
-        return value
+        return partial(_one_of, typing.get_args(kind))
     if origin is tuple:
-        return tuple(_decode(typing.get_args(kind)[0], item) for item in value)
+        item = _reader(typing.get_args(kind)[0])
+        return lambda value: tuple(map(item, value))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _decode_dataclass(kind, value)
+        return _dataclass_reader(kind)
     if kind is bytes:
-        return bytes.fromhex(value)
+        return bytes.fromhex
     if kind is datetime:
-        return datetime.fromisoformat(value)
-    if not isinstance(value, kind):
-        raise ValueError(f"{value!r} is not {kind.__name__}")
+        return datetime.fromisoformat
+    return partial(_instance_of, kind)
+
+
+def _dataclass_reader(kind: Any) -> Callable[[Any], Any]:
+    readers = {name: _reader(hint) for name, hint in typing.get_type_hints(kind).items()}
+    needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+
+    def read(value: Any) -> Any:
+        if not needed <= value.keys() <= readers.keys():
+            raise ValueError(f"{kind.__name__} has {sorted(readers)}, not {sorted(value)}")
+        return kind(**{name: readers[name](item) for name, item in value.items()})
+
+    return read
+
+
+def _one_of(options: tuple[Any, ...], value: Any) -> Any:
+    if value not in options:
+        raise ValueError(f"{value!r} is not one of {options}")
     return value
 
 
-def _decode_dataclass(kind: Any, value: Any) -> Any:
-    hints, needed = _fields(kind)
-    if not needed <= value.keys() <= hints.keys():
-        raise ValueError(f"{kind.__name__} has {sorted(hints)}, not {sorted(value)}")
-    return kind(**{name: _decode(hints[name], item) for name, item in value.items()})
-
-
-@cache  # reading the types of a capture's facts anew took a third of its decoding
-def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The types of a dataclass's fields, by name, and the names of those without a default."""
-    needed = frozenset(f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING)
-    return typing.get_type_hints(kind), needed
+def _instance_of(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{value!r} is not {kind.__name__}")
+    return value

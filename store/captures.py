@@ -3,7 +3,8 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,19 +23,21 @@ from store.idempotency import idempotent, keep_key
 from store.lineage import link
 from store.outbox import anchor_at, newest_size
 from store.quotas import Charge, spend
-from store.schema import captures, erasures, facts, log_leaves, unstamped
+from store.schema import captures, erasures, facts, log_leaves, rights_statements, unstamped
 from store.statements import statements_of
 
 LEASE_MS = 130_000  # longer than a job may take (store.bell.PHOTO_TIMEOUT_S); every fact renews it
 RING_AGAIN_MS = 3_000  # after a ring that nobody answered, for example because the queue lost it
 
 
-# Made once: every page reads captures, and building the query costs as much as running it.
+# Made once: every page reads captures, and building a query costs as much as running it.
 _ID: sa.BindParameter[str] = sa.bindparam("capture_id")
-_CAPTURE = sa.select(captures, erasures.c.erased_at).outerjoin(erasures).where(captures.c.id == _ID)
-_FACTS = (
-    sa.select(facts.c.name, facts.c.value, facts.c.created_at).where(facts.c.capture_id == _ID).order_by(facts.c.number)
-)
+_IDS: sa.BindParameter[list[str]] = sa.bindparam("capture_ids", expanding=True)
+_RESTATED = sa.exists().where(rights_statements.c.capture_id == captures.c.id).label("restated")
+_CAPTURES = sa.select(captures, erasures.c.erased_at, _RESTATED).outerjoin(erasures)
+_FACTS = sa.select(facts.c.capture_id, facts.c.name, facts.c.value, facts.c.created_at).order_by(facts.c.number)
+_ONE = _CAPTURES.where(captures.c.id == _ID), _FACTS.where(facts.c.capture_id == _ID)
+_SEVERAL = _CAPTURES.where(captures.c.id.in_(_IDS)), _FACTS.where(facts.c.capture_id.in_(_IDS))
 
 
 class BytesGone(Unavailable):
@@ -93,29 +96,20 @@ class CaptureRecords:
 
         Its `anchor` is of state `included`, and no fact yet, while the chain may still take the block back.
         """
-        mine = {"capture_id": capture_id}
         with self._database.read() as connection:
-            row = connection.execute(_CAPTURE, mine).first()
-            if row is None:
-                raise LookupError(f"no capture {capture_id}")
-            written = connection.execute(_FACTS, mine).all()
-            known = {name: decode(FACT_TYPES[name], json.loads(value)) for name, value, _ in written}
-            times = {name: as_moment(moment) for name, _, moment in written}
-            _show_inclusion(connection, known, times)
-            statements = statements_of(connection, capture_id)
-        request = decode(Request, json.loads(row.request))
-        if row.erased_at:
-            raise Erased(row.id, row.owner, as_moment(row.erased_at), request.published, known)
-        return Capture(
-            id=row.id,
-            owner=row.owner,
-            owner_address=bytes(row.owner_address),
-            created_at=as_moment(row.created_at),
-            request=request,
-            facts=known,
-            fact_times=times,
-            statements=statements,
-        )
+            for found in _read(connection, *_ONE, {"capture_id": capture_id}):
+                if isinstance(found, Erased):
+                    raise found
+                return found
+        raise LookupError(f"no capture {capture_id}")
+
+    def those(self, ids: Collection[str]) -> dict[str, Capture]:
+        """The captures of these ids, by their ids; those that are not there, or were erased, are left out."""
+        if not ids:
+            return {}
+        with self._database.read() as connection:
+            found = _read(connection, *_SEVERAL, {"capture_ids": list(ids)})
+            return {each.id: each for each in found if not isinstance(each, Erased)}
 
     def owner_at(self, place: int) -> str | None:
         """Who owns the capture whose entry is at this place in the log; None for another entry, or an erased one."""
@@ -242,6 +236,35 @@ class CaptureRecords:
     def _update(self, *where: sa.ColumnElement[bool], **values: Any) -> None:
         with self._database.write() as connection:
             connection.execute(captures.update().where(*where).values(**values))
+
+
+def _read(
+    connection: Connection, which: sa.Select[Any], of_them: sa.Select[Any], ids: Mapping[str, Any]
+) -> list[Capture | Erased]:
+    """The captures of these two queries, the second for their facts."""
+    rows, written = connection.execute(which, ids).all(), defaultdict(list)
+    for fact in connection.execute(of_them, ids):
+        written[fact.capture_id].append(fact)
+    return [_capture(connection, row, written[row.id]) for row in rows]
+
+
+def _capture(connection: Connection, row: sa.Row[Any], written: Sequence[sa.Row[Any]]) -> Capture | Erased:
+    known = {fact.name: decode(FACT_TYPES[fact.name], json.loads(fact.value)) for fact in written}
+    times = {fact.name: as_moment(fact.created_at) for fact in written}
+    _show_inclusion(connection, known, times)
+    request = decode(Request, json.loads(row.request))
+    if row.erased_at:
+        return Erased(row.id, row.owner, as_moment(row.erased_at), request.published, known)
+    return Capture(
+        id=row.id,
+        owner=row.owner,
+        owner_address=bytes(row.owner_address),
+        created_at=as_moment(row.created_at),
+        request=request,
+        facts=known,
+        fact_times=times,
+        statements=statements_of(connection, row.id) if row.restated else (),
+    )
 
 
 def _show_inclusion(connection: Connection, known: dict[str, Any], times: dict[str, datetime]) -> None:

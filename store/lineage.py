@@ -28,6 +28,25 @@ class Derivative:
     capture_id: str
 
 
+# Made once: the page of every photo asks.
+_PARENTS = (
+    sa.select(lineage.c.parent_id).where(lineage.c.child_id == sa.bindparam("child_id")).order_by(lineage.c.number)
+)
+_DERIVATIVES = (
+    sa.select(lineage.c.number, lineage.c.child_id)
+    .join(captures, captures.c.id == lineage.c.child_id)
+    .where(lineage.c.parent_id == sa.bindparam("parent_id"), lineage.c.number > sa.bindparam("after"))
+    .order_by(lineage.c.number)
+    .limit(sa.bindparam("limit"))
+)
+_SEEN = _DERIVATIVES.where(
+    sa.or_(
+        captures.c.owner == sa.bindparam("seen_by"),
+        sa.exists().where(published_manifests.c.capture_id == lineage.c.child_id),
+    )
+)
+
+
 class Lineage:
     """Reads the table `lineage`."""
 
@@ -36,23 +55,17 @@ class Lineage:
 
     def parents(self, child_id: str) -> list[str]:
         """The captures that this one was made from: those that its upload named, and those named on the chain."""
-        query = sa.select(lineage.c.parent_id).where(lineage.c.child_id == child_id).order_by(lineage.c.number)
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(_PARENTS, {"child_id": child_id}).scalars())
 
     def derivatives(self, parent_id: str, after: int, limit: int, seen_by: str | None) -> list[Derivative]:
         """The captures made from this one behind a place, oldest first: those that are published and signed, and
         those of the owner `seen_by`; None sees all."""
-        public = sa.exists().where(published_manifests.c.capture_id == lineage.c.child_id)
-        query = (
-            sa.select(lineage.c.number, lineage.c.child_id)
-            .join(captures, captures.c.id == lineage.c.child_id)
-            .where(lineage.c.parent_id == parent_id, lineage.c.number > after)
-        )
+        query, which = _DERIVATIVES, {"parent_id": parent_id, "after": after, "limit": limit}
         if seen_by is not None:
-            query = query.where(sa.or_(captures.c.owner == seen_by, public))
+            query, which = _SEEN, which | {"seen_by": seen_by}
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(lineage.c.number).limit(limit))
+            rows = connection.execute(query, which)
             return [Derivative(row.number, row.child_id) for row in rows]
 
 

@@ -18,6 +18,17 @@ WHOLE = 10**18
 _ID_BYTES = (256 - SHARE_BITS) // 8
 
 
+# Made once: the page of every photo asks.
+_LIST = (
+    sa.select(work_shares)
+    .where(work_shares.c.capture_id == sa.bindparam("capture_id"))
+    .order_by(work_shares.c.ancestor)
+)
+_AT = sa.select(log_leaves.c.position, log_leaves.c.capture_id).where(
+    log_leaves.c.position.in_(sa.bindparam("places", expanding=True)), log_leaves.c.capture_id.is_not(None)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What an ancestor gets of all that a work earns. `of_whole` is in parts of 10^18."""
@@ -58,10 +69,9 @@ class WorkShares:
 
     def of(self, capture_id: str) -> list[Share]:
         """The work's list as the contract has it, ascending; empty for a work that was made from no other."""
-        mine = work_shares.c.capture_id == capture_id
-        query = sa.select(work_shares).where(mine).order_by(work_shares.c.ancestor)
         with self._database.read() as connection:
-            return [_share(row.ancestor, row.share) for row in connection.execute(query)]
+            rows = connection.execute(_LIST, {"capture_id": capture_id})
+            return [_share(row.ancestor, row.share) for row in rows]
 
     def descendants(self, asset: int, before: int | None, limit: int) -> list[Descendant]:
         """The works that have this one among their ancestors, at any depth, newest first, behind a place."""
@@ -88,10 +98,8 @@ class WorkShares:
 def captures_of(connection: Connection, assets: Collection[int]) -> dict[int, str]:
     """Which captures these works are, by the works: a work's id has its leaf's place in the log."""
     by_place = {place_of(asset): asset for asset in assets}
-    query = sa.select(log_leaves.c.position, log_leaves.c.capture_id).where(
-        log_leaves.c.position.in_(by_place), log_leaves.c.capture_id.is_not(None)
-    )
-    return {by_place[row.position]: row.capture_id for row in connection.execute(query)} if by_place else {}
+    rows = connection.execute(_AT, {"places": list(by_place)}) if by_place else ()
+    return {by_place[row.position]: row.capture_id for row in rows}
 
 
 def write_shares(connection: Connection, capture_id: str, words: Iterable[int], parents: Collection[int]) -> None:

@@ -31,6 +31,12 @@ def settled(service: Running, capture: str, why_not: str) -> dict[str, Any]:
     raise AssertionError(found["licence_on_chain"])
 
 
+def refusal(service: Running, capture: str, use: str = "ai-training") -> tuple[int, str]:
+    """Why nobody is asked to pay for a copy."""
+    answer = service.ask("GET", f"/a/{capture}/copy?use={use}", key=None)
+    return answer.status, answer.json["detail"]
+
+
 def test_what_waits_for_its_parents_is_not_for_sale(service: Running) -> None:
     parent = registered(service, 9721)
     child = registered(service, 9722, Capture_Metadata=json.dumps({"parents": [{"id": parent}]}))
@@ -40,7 +46,7 @@ def test_what_waits_for_its_parents_is_not_for_sale(service: Running) -> None:
     offer = found["licence_on_chain"]
     assert (offer["on_sale"], offer["counts"], offer["barred"]) == (False, True, False)
     assert found["licence_url"] == f"{service.base}/terms/ai-training-paid", "its terms count all the same"
-    assert service.ask("GET", f"/a/{child}/copy", key=None).status == 404
+    assert refusal(service, child) == (404, offer["why_not"])
     assert row_of(service, child, "ai-training") is None
     page = service.ask("GET", f"/a/{child}?format=rsl", key=None)
     assert 'rel="payment"' not in page.headers["Link"]
@@ -66,7 +72,7 @@ def test_a_review_halts_and_an_objection_that_was_upheld_closes(service: Running
     assert (barred["licence_url"], barred["ai_training"], barred["whole_image"]) == (IN_COPYRIGHT, "not_allowed", False)
     assert barred["stated"]["licence"] == "cc-by-4.0"
     for use in ("ai-training", "commercial"):
-        assert service.ask("GET", f"/a/{capture}/copy?use={use}", key=None).status == 403
+        assert refusal(service, capture, use) == (403, barred["licence_on_chain"]["why_not"])
         assert row_of(service, capture, use) is None
 
 
@@ -79,7 +85,7 @@ def test_a_work_that_gave_way_to_an_earlier_one_sells_nothing(service: Running) 
     gave_way = settled(service, late, "no longer the first")
     assert (gave_way["licence_on_chain"]["on_sale"], gave_way["licence_on_chain"]["counts"]) == (False, False)
     assert (gave_way["licence_url"], gave_way["ai_training"]) == (IN_COPYRIGHT, "not_allowed"), "what was stated"
-    assert service.ask("GET", f"/a/{late}/copy", key=None).status == 409
+    assert refusal(service, late) == (409, gave_way["licence_on_chain"]["why_not"])
     assert row_of(service, late, "ai-training") is None
 
 

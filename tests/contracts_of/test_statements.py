@@ -113,6 +113,9 @@ def test_a_statement_gets_its_place_and_its_anchor_as_every_leaf(world: World) -
     found = world.get(name).statements[0].anchor
     assert found is not None
     assert (found.tree_size, found.state) == (3, "included")
+    assert world.captures.those([name, other]) == {each: world.get(each) for each in (name, other)}
+    Erasures(world.database, lambda sha256: None, tag_of).erase(other)
+    assert list(world.captures.those([name, other])) == [name], "what was erased is left out"
 
 
 def anchored(world: World, size: int, state: str) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def answering(answer: Callable[[socket.socket], object], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The address of a server that does this with every connection, one after the other."""
+def answering(
+    answer: Callable[[socket.socket], object], tls: ssl.SSLContext | None = None, asked: list[bytes] | None = None
+) -> Iterator[str]:
+    """The address of a server that does this with every connection, one after the other. `asked`: what it was sent."""
+    heard = [] if asked is None else asked
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def serve() -> None:
@@ -17,7 +20,7 @@ def answering(answer: Callable[[socket.socket], object], tls: ssl.SSLContext | N
                 with contextlib.suppress(OSError):
                     connection, _ = door.accept()
                     with tls.wrap_socket(connection, server_side=True) if tls else connection as line:
-                        line.recv(65_536)
+                        heard.append(line.recv(65_536))
                         answer(line)
 
         threading.Thread(target=serve, daemon=True).start()

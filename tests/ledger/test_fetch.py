@@ -1,9 +1,14 @@
 """Addresses that nobody can be asked at, and answers that never end: a sentence, in bounded time."""
 
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import time
+from base64 import b64decode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from ledger.fetch import fetch
 from pipeline.errors import Unavailable
 from tests.ledger.answering import answering
+from tests.service import free_port
 
 
 @pytest.mark.parametrize("url", ["", "http://", "http://[", "ftp://log.example", "file:///etc/hostname", "log.example"])
@@ -70,22 +76,103 @@ def test_a_handshake_that_never_ends_is_cut() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_an_answer_over_tls_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A server's key and its certificate, in one file."""
     key, pem = ec.generate_private_key(ec.SECP256R1()), tmp_path / "own.pem"
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")]), datetime.now(UTC)
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
     addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     pem.write_bytes(secret + made.add_extension(addresses, False).sign(key, SHA256()).public_bytes(Encoding.PEM))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(pem)
+    return pem
 
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """A server with that certificate."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    return server
+
+
+def test_an_answer_over_tls_is_read(certificate: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nall of it")
         connection.unwrap()  # type: ignore[attr-defined]
 
-    with answering(answer, server) as url:
+    with answering(answer, tls) as url:
         with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
             fetch(url.replace("http:", "https:"))
-        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert fetch(url.replace("http:", "https:")).body == b"all of it"
+
+
+def test_an_answer_over_tls_that_never_ends_is_cut(
+    certificate: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    began = time.monotonic()
+    with (
+        answering(_drip(b"HTTP/1.1 200 OK\r\n\r\n"), tls) as url,
+        pytest.raises(Unavailable, match=r"127\.0\.0\.1:\d+ did not answer"),
+    ):
+        fetch(url.replace("http:", "https:"), timeout_s=0.5)
+    assert time.monotonic() - began < 5
+
+
+def test_each_of_those_that_ask_at_once_has_its_own_time() -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        time.sleep(0.4)
+        connection.sendall(b"late")
+
+    with answering(answer) as url, ThreadPoolExecutor(2) as threads:
+        patient, hasty = (threads.submit(fetch, url, timeout_s=timeout_s) for timeout_s in (5, 0.2))
+        with pytest.raises(Unavailable, match="did not answer"):
+            hasty.result()
+        assert patient.result().body == b"late"
+
+
+def test_whom_we_ask_names_nobody_else() -> None:
+    with answering(lambda line: line.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n")) as url:
+        assert fetch(url).status == 302
+
+
+def test_an_answer_has_a_length() -> None:
+    with answering(lambda line: line.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + b"0" * 2_000)) as url:
+        with pytest.raises(Unavailable, match="longer than 1999 bytes"):
+            fetch(url, max_bytes=1_999)
+        assert len(fetch(url, max_bytes=2_000).body) == 2_000
+
+
+def test_user_and_password_are_sent_and_never_shown() -> None:
+    asked: list[bytes] = []
+
+    def answer(line: socket.socket) -> None:
+        line.sendall(b"HTTP/1.1 200 OK\r\n\r\nwelcome")
+
+    with answering(answer, asked=asked) as url:
+        with_user = url.replace("://", "://ada:hunter%402@")
+        assert fetch(with_user).body == b"welcome"
+    headers = dict(line.split(": ", 1) for line in asked[0].decode().split("\r\n")[1:] if line)
+    assert b64decode(headers["Authorization"].removeprefix("Basic ")) == b"ada:hunter@2"
+    assert headers["Host"] in url
+    for bad in (f"127.0.0.1:{free_port()}/hunter2", "127.0.0.1:1/hunter2 hunter2", "127.0.0.1:x/hunter2"):
+        with pytest.raises(Unavailable) as caught:
+            fetch(f"http://ada:hunter2@{bad}", timeout_s=1)
+        assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_environments_proxy_is_asked_and_its_answer_ends_too(scheme: str) -> None:
+    asked: list[bytes] = []
+    script = f"from ledger.fetch import fetch; fetch('{scheme}://node.example:8545/path', timeout_s=1)"
+    with answering(_drip(b"HTTP/1.1 200 OK\r\nX: "), asked=asked) as url:
+        environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        asking = subprocess.run(
+            [sys.executable, "-c", script], env=environ | {f"{scheme}_proxy": url}, capture_output=True, timeout=30
+        )
+    assert b"Unavailable: node.example:8545 did not answer" in asking.stderr
+    line = {"http": b"GET http://node.example:8545/path HTTP", "https": b"CONNECT node.example:8545 HTTP"}
+    assert asked[0].startswith(line[scheme])

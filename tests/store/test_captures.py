@@ -240,3 +240,18 @@ def test_inclusion_facts_of_the_first_version_lose_only_what_the_log_says_anyway
     assert records.get("a").fact("inclusion") == Inclusion(3, 7)
     records.put("a", "inclusion", Inclusion(3, 7))
     database.close()
+
+
+def test_several_are_read_at_once_and_in_as_many_questions_as_two(database: Database, records: CaptureRecords) -> None:
+    names = [_new(records, name, name.encode() * 32) for name in "abcdefgh"]
+    for name in names[:4]:
+        records.put(name, "credentials", CREDENTIALS)
+    alone = {name: records.get(name) for name in names}
+    asked: dict[int, int] = {}
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *_more: asked.update({len(asked): 1}))
+    for few in (names[:2], names):
+        asked.clear()
+        assert records.those([*few, "nobody's"]) == {name: alone[name] for name in few}
+        assert len(asked) == 2
+    asked.clear()
+    assert (records.those([]), asked) == ({}, {})
