@@ -11,6 +11,8 @@ from settings import SettingError
 
 if TYPE_CHECKING:
     from ledger.chain import Chain
+    from ledger.deploy import Role
+    from ledger.relay import Relay
 
 
 @click.group()
@@ -40,7 +42,7 @@ def chain_deploy(endpoint: str) -> None:
 def chain_deploy_rights() -> None:
     """Deploy the rights contract beside CAPTURE_CHAIN_CONTRACT with CAPTURE_RELAY_KEY_FILE and print its address.
 
-    The account of that key becomes the reviewer; it can hand the role over.
+    The account of that key becomes the reviewer; it can hand the role over by `capture chain offer-reviewer`.
     """
     from ledger.deploy import deploy_rights
     from wiring import Services
@@ -57,20 +59,43 @@ def chain_deploy_rights() -> None:
 @explained
 def chain_offer_writer(address: str) -> None:
     """Offer the contract's writer role to ADDRESS, which has to accept it; the zero address takes the offer back."""
-    from ledger.deploy import offer_writer
-
-    offer_writer(_operators_chain(), address)
-    click.echo(f"offered to {address}: it becomes the writer with `capture chain accept-writer` and its own key")
+    _offer("writer", _operators_chain(), address)
 
 
 @chain.command("accept-writer")
 @explained
 def chain_accept_writer() -> None:
     """Take the writer role that was offered to the key of CAPTURE_CHAIN_KEY_FILE."""
-    from ledger.deploy import accept_writer
+    _accept("writer", _operators_chain())
 
-    accept_writer(chain := _operators_chain())
-    click.echo(f"{chain.sender} is the writer of {chain.contract} now")
+
+@chain.command("offer-reviewer")
+@click.argument("address")
+@explained
+def chain_offer_reviewer(address: str) -> None:
+    """Offer the rights contract's reviewer role to ADDRESS, which has to accept it; the zero address takes it back."""
+    _offer("reviewer", _operators_relay(), address)
+
+
+@chain.command("accept-reviewer")
+@explained
+def chain_accept_reviewer() -> None:
+    """Take the reviewer role that was offered to the key of CAPTURE_RELAY_KEY_FILE."""
+    _accept("reviewer", _operators_relay())
+
+
+def _offer(role: "Role", chain: "Chain", address: str) -> None:
+    from ledger.deploy import offer
+
+    offer(chain, role, address)
+    click.echo(f"offered to {address}: it becomes the {role} with `capture chain accept-{role}` and its own key")
+
+
+def _accept(role: "Role", chain: "Chain") -> None:
+    from ledger.deploy import accept
+
+    accept(chain, role)
+    click.echo(f"{chain.sender} is the {role} of {chain.contract} now")
 
 
 def _operators_chain() -> "Chain":
@@ -82,6 +107,17 @@ def _operators_chain() -> "Chain":
         raise SettingError("set CAPTURE_CHAIN_URL, CAPTURE_CHAIN_CONTRACT and CAPTURE_CHAIN_KEY_FILE first")
     signer, fee = services.chain_signer(), services.chain_max_fee_wei()
     return Chain(settings.chain_url, signer, settings.chain_contract, local=False, max_fee_wei=fee)
+
+
+def _operators_relay() -> "Relay":
+    from ledger.relay import Relay
+    from wiring import Services
+
+    services = Services(settings := settings_here())
+    if not (settings.chain_url and settings.rights_contract and settings.relay_key_file):
+        raise SettingError("set CAPTURE_CHAIN_URL, CAPTURE_RIGHTS_CONTRACT and CAPTURE_RELAY_KEY_FILE first")
+    key, fee = services.relay_key(), services.chain_max_fee_wei()
+    return Relay(settings.chain_url, key, settings.rights_contract, local=False, max_fee_wei=fee)
 
 
 @chain.command("signer")

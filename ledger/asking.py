@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from ledger.endpoints import Call, Endpoints
 from ledger.fetch import fetch
 from ledger.rights import RIGHTS, USES, from_values
@@ -129,6 +131,10 @@ class Works:
     def review(self, asset: int) -> ReviewState:
         """How the last review of a work stands, if there was one."""
         return ReviewState(*self.view("reviewOf", asset))
+
+    def reviewer(self) -> str:
+        """Who may review works."""
+        return str(to_checksum_address(self.view("reviewer")[0]))
 
     def payee(self, owner: str) -> str:
         """Who gets what is claimed for this owner."""

@@ -15,7 +15,7 @@ from web3.utils.address import get_create_address
 
 from ledger import contract as log_contract
 from ledger.blocks import Blocks
-from ledger.endpoints import Call, Endpoints
+from ledger.endpoints import Call, Endpoints, WrongChain
 from ledger.rpc import Refused
 from ledger.signer import LocalSigner, Signer
 from ledger.signing import SignedTransaction, nonce_of, raised, sign
@@ -237,7 +237,7 @@ class Chain(Blocks):
             return LOCAL_MAX_FEE_WEI, 0
         base = self._ask("eth_getBlockByNumber", "latest", False).field("baseFeePerGas")
         if base is None:
-            raise Conflict(f"the chain at {self.host} has no EIP-1559 fees: set CAPTURE_CHAIN_URL to one that has")
+            raise WrongChain(f"the chain at {self.host} has no EIP-1559 fees: set CAPTURE_CHAIN_URL to one that has")
         tip = self._ask("eth_maxPriorityFeePerGas").number()
         limit = self._max_fee_wei or base * BASE_FEE_HEADROOM + tip
         return min(base * BASE_FEE_HEADROOM + tip, limit), min(tip, limit)
@@ -252,9 +252,13 @@ class Chain(Blocks):
             if most_gas and any(text in words for text in _OUT_OF_GAS):
                 raise _too_dear(most_gas) from None
             raise self._without_funds(refused) from None
-        if most_gas and estimated > most_gas:
+        if most_gas and estimated > most_gas and estimated - self._gas_of_data(call["data"]) > most_gas:
             raise _too_dear(most_gas)
         return estimated
+
+    def _gas_of_data(self, data: str) -> int:
+        """What sending these bytes takes, whatever they are for: rollups count in it what they pay to publish them."""
+        return self._ask("eth_estimateGas", {"from": self.sender, "to": self.sender, "data": data}).number()
 
     def _without_funds(self, refused: Refused) -> Unavailable:
         if "insufficient funds" not in refused.words.lower():
@@ -264,8 +268,8 @@ class Chain(Blocks):
 
 def _too_dear(most_gas: int) -> Rejected:
     return Rejected(
-        f"it takes more than {most_gas:,} gas, which is more than this service pays for: whoever wants it can send the "
-        "transaction from an account of their own"
+        f"running it takes more than {most_gas:,} gas, which is more than this service pays for: whoever wants it can "
+        "send the transaction from an account of their own"
     )
 
 

@@ -1,6 +1,7 @@
-"""What the operator does on a chain that is not ours, each for money: create the contract, hand over its writer."""
+"""What the operator does on a chain that is not ours, each for money: create a contract, hand over a role at it."""
 
 import re
+from typing import Literal
 
 from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
 
@@ -9,6 +10,8 @@ from ledger.relay import Relay
 from ledger.signer import Signer
 from ledger.signing import SignedTransaction
 from pipeline.errors import Rejected, Unavailable
+
+Role = Literal["writer", "reviewer"]  # the log contract's and the rights contract's
 
 WAIT_S = 300
 _ADDRESS = re.compile(r"https?://[!#-\[\]-~]+")  # printable ASCII without what JSON would have to escape
@@ -38,22 +41,21 @@ def deploy_rights(rpc_url: str, key: bytes, log: str, base: str, max_fee_wei: in
     return signed.contract
 
 
-def offer_writer(chain: Chain, to: str, wait_s: float = WAIT_S) -> None:
-    """Offer the writer's role to the account `to`, which has to accept it; until then nothing changes.
+def offer(chain: Chain, role: Role, to: str, wait_s: float = WAIT_S) -> None:
+    """Offer a role at the chain's contract to the account `to`, which has to accept it; until then nothing changes.
 
     The last offer counts, and the zero address takes it back. Raises Rejected when `to` is no address, Conflict when
     the role is not this key's to give, and Unavailable as `deploy` does.
     """
     if not (is_checksum_address(to) or (is_hex_address(to) and to == to.lower())):
         raise Rejected(f"{to!r} is no address: give 0x and 40 hex digits, capitals where its owner gave you capitals")
-    _send(
-        chain, chain.sign_call(chain.free_nonce(), "offerWriter", to_checksum_address(to)), wait_s, "look for it first"
-    )
+    signed = chain.sign_call(chain.free_nonce(), f"offer{role.capitalize()}", to_checksum_address(to))
+    _send(chain, signed, wait_s, "look for it first")
 
 
-def accept_writer(chain: Chain, wait_s: float = WAIT_S) -> None:
-    """Take the role that was offered to this key: who offered it loses it. Raises as `offer_writer` does."""
-    _send(chain, chain.sign_call(chain.free_nonce(), "acceptWriter"), wait_s, "look for it first")
+def accept(chain: Chain, role: Role, wait_s: float = WAIT_S) -> None:
+    """Take the role that was offered to this key: who offered it loses it. Raises as `offer` does."""
+    _send(chain, chain.sign_call(chain.free_nonce(), f"accept{role.capitalize()}"), wait_s, "look for it first")
 
 
 def _send(chain: Chain, signed: SignedTransaction, wait_s: float, advice: str) -> None:

@@ -8,6 +8,12 @@ from ledger.rpc import Answer, Refused
 from pipeline.errors import Conflict, Unavailable
 
 T = TypeVar("T")
+
+
+class WrongChain(Conflict):
+    """Nothing can be sent there, whatever it is: the nodes are not of one chain, or of one that we cannot pay on."""
+
+
 Call = Callable[[str, Sequence[Any]], Any]
 
 
@@ -35,7 +41,7 @@ class Endpoints:
         self._at = (self._at + 1) % len(self._calls)
 
     def chain_id(self) -> int:
-        """The chain's own number. Each node is asked once; raises Conflict when two serve different chains."""
+        """The chain's own number. Each node is asked once; raises WrongChain when two serve different ones."""
         self._each(self._same_chain)
         return self._chain_ids[self._at]
 
@@ -67,7 +73,7 @@ class Endpoints:
         mine = self._ask("eth_chainId").number()
         for other, chain_id in self._chain_ids.items():
             if chain_id != mine:
-                raise Conflict(
+                raise WrongChain(
                     f"CAPTURE_CHAIN_URL names nodes of different chains: {self._hosts[other]} serves {chain_id}, "
                     f"{self.host} serves {mine}; leave those of one chain"
                 )

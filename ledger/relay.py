@@ -12,8 +12,8 @@ from ledger.rpc import Answer, Refused
 from ledger.signing import SignedTransaction
 from pipeline.errors import Conflict, Unavailable
 
-# The dearest wish, a work from four parents that have 15 each, takes 370,000 (contracts/gas.json): what wants more is
-# code of others, a token's or a wallet's, that burns what we pay for.
+# The dearest wish, a work from four parents that have 15 each, takes 370,000 (contracts/gas.json): what wants more to
+# run, beside what its data take on this chain, is code of others, a token's or a wallet's, that burns what we pay for.
 MOST_GAS = 3_000_000
 
 
@@ -40,6 +40,11 @@ class Relay(Chain):
     """One account and the rights contract; as Chain is for the log's writer. Its contract is the account's first."""
 
     abi = RIGHTS
+
+    @property
+    def account(self) -> str:
+        """Whose transactions these are, and on which chain (CAIP-10)."""
+        return f"eip155:{self.chain_id}:{self.sender}"
 
     @property
     def works(self) -> Works:
@@ -79,7 +84,7 @@ class Relay(Chain):
     def sign_wish(self, function: str, *values: Any, value: int = 0) -> SignedTransaction:
         """The transaction that calls this function, paying `value` of the chain's coin. Nothing is sent.
 
-        Raises WouldRevert with the contract's reason, and Rejected for one that takes more gas than we pay for.
+        Raises WouldRevert with the contract's reason, and Rejected for one that takes more gas to run than we pay for.
         """
         data = RIGHTS.call(function, *values)
         return self._sign(self.free_nonce(), self.contract, data, self.contract, value, MOST_GAS)

@@ -41,11 +41,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """A transaction that was sent, or is about to be. `replaced`: those of the same nonce that paid less, oldest first.
+    """A transaction that was sent, or is about to be. `account`: who sends it, on which chain (CAIP-10).
 
-    The chain takes one of them.
+    `replaced`: those of the same nonce that paid less, oldest first. The chain takes one of them.
     """
 
+    account: str
     nonce: int
     hash: str
     raw: bytes
@@ -140,11 +141,12 @@ class Orders:
     def signed(self, order: Order | None, sent: Relayed) -> None:
         """Keep what is about to be sent: after a crash the same bytes go again, and nothing is paid twice.
 
-        `order` None: it creates the contract. What has the same nonce and never got into a block is replaced.
+        `order` None: it creates the contract. What has the same place and never got into a block is replaced.
         """
-        row = {"nonce": sent.nonce, "hash": sent.hash, "raw": sent.raw, "order_id": order.id if order else None}
+        place = {"account": sent.account, "nonce": sent.nonce}
+        row = {**place, "hash": sent.hash, "raw": sent.raw, "order_id": order.id if order else None}
         with self._database.write() as connection:
-            connection.execute(relayed.delete().where(relayed.c.nonce == sent.nonce))
+            connection.execute(relayed.delete().filter_by(**place))
             connection.execute(relayed.insert().values(row))
             if order:
                 hashes = json.dumps([*order.transactions, sent.hash])
@@ -153,7 +155,7 @@ class Orders:
 
     def replaced(self, old: Relayed, new: Relayed) -> None:
         """Keep what is about to be sent in place of `old`, for the same order and the same nonce."""
-        mine = relayed.c.nonce == old.nonce, relayed.c.hash == old.hash
+        mine = relayed.c.account == old.account, relayed.c.nonce == old.nonce, relayed.c.hash == old.hash
         row = {"hash": new.hash, "raw": new.raw, "replaced": json.dumps([*old.replaced, old.hash])}
         with self._database.write() as connection:
             order_id = connection.execute(sa.select(relayed.c.order_id).where(*mine)).scalar()
@@ -177,11 +179,11 @@ class Orders:
         with self._database.read() as connection:
             return int(connection.execute(wanted).scalar_one())
 
-    def relayed(self, first_nonce: int) -> list[Relayed]:
-        """What was sent with this nonce and later ones, in their order."""
-        wanted = sa.select(relayed).where(relayed.c.nonce >= first_nonce).order_by(relayed.c.nonce)
+    def relayed(self, account: str, first_nonce: int) -> list[Relayed]:
+        """What this account sent with this nonce and later ones, in their order."""
+        mine = relayed.c.account == account, relayed.c.nonce >= first_nonce
         with self._database.read() as connection:
-            return [_relayed(row) for row in connection.execute(wanted)]
+            return [_relayed(row) for row in connection.execute(sa.select(relayed).where(*mine).order_by("nonce"))]
 
     def reopen(self, transactions: Sequence[str]) -> int:
         """Look again at orders that these transactions were for: the chain may not show any more what was wanted."""
@@ -256,7 +258,7 @@ def _note(connection: Connection, name: str, works: Sequence[str], but: str) -> 
 
 
 def _relayed(row: Row[Any]) -> Relayed:
-    return Relayed(row.nonce, row.hash, bytes(row.raw), tuple(json.loads(row.replaced)))
+    return Relayed(row.account, row.nonce, row.hash, bytes(row.raw), tuple(json.loads(row.replaced)))
 
 
 def _order(row: Row[Any]) -> Order:

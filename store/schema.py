@@ -440,10 +440,12 @@ Index(
     "ix_orders_open", orders.c.number, sqlite_where=orders.c.state == "open", postgresql_where=orders.c.state == "open"
 )
 
-# Every transaction that our account sent to the rights contract: a chain that lost its newest blocks gets them again.
+# Every transaction that an account of ours sent to the rights contract: a chain that lost its newest blocks gets them
+# again. `account`: whose nonce it is, and on which chain (CAIP-10, at most 7 + 32 + 1 + 42 characters).
 relayed = Table(
     "relayed",
     metadata,
+    Column("account", String(82), primary_key=True),
     Column("nonce", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", String(66), nullable=False),
     Column("raw", LargeBinary, nullable=False),

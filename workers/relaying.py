@@ -8,17 +8,18 @@ from typing import Any
 
 from ledger.blocks import Reverted
 from ledger.chain import PlaceTaken, WouldRevert
+from ledger.endpoints import WrongChain
 from ledger.relay import Event, Relay
 from ledger.signing import SignedTransaction
 from pipeline.errors import Conflict, Rejected, Unavailable
 from store.orders import Order, Relayed
 from wiring import Services
 from workers.pauses import Pauses
-from workers.wishes import WORDS, Done, Step, Wishes
+from workers.rounds import rounds
+from workers.wishes import NOT_THE_REVIEWER, WORDS, Done, Step, Wishes
 
 LOOK_S = 0.1
-PAUSE_S = 5.0  # after the chain or the database failed
-AFTER_FAULT_S = 60.0
+LAG_S = 5.0  # of several nodes one may not know yet what another has in a block
 CHECK_S = 5.0  # whether the chain still has what was sent, also when nobody wants anything
 WAIT_S = 60.0  # for a block; what is in none by then is replaced, for higher fees, or sent again as it is
 MOST_SENT = 8  # transactions for one order: what still is not done then would go on for ever
@@ -39,27 +40,18 @@ class Relaying:
         self._wait_s = wait_s
         self._wishes: Wishes | None = None
         self._pauses = Pauses()
+        self._checked = 0.0
 
     def run(self) -> None:
         """Look for orders, for ever; ends at once where there is no rights contract."""
-        checked = 0.0
-        while self._services.has_rights:
-            pause_s = LOOK_S
-            try:
-                due = self._pauses.due(self._services.orders.waiting())
-                if due or time.monotonic() > checked + CHECK_S:
-                    self.look(due)
-                    checked = time.monotonic()
-            except Unavailable as unavailable:
-                log.warning("the rights contract waits: %s", unavailable)
-                pause_s = PAUSE_S
-            except Conflict as conflict:
-                log.error("the rights contract is out of use until a person has looked: %s", conflict)
-                pause_s = AFTER_FAULT_S
-            except Exception:
-                log.exception("relaying met a fault of ours")
-                pause_s = AFTER_FAULT_S
-            time.sleep(pause_s)
+        if self._services.has_rights:
+            rounds("the rights contract", self._look_when_due, LOOK_S)
+
+    def _look_when_due(self) -> None:
+        due = self._pauses.due(self._services.orders.waiting())
+        if due or time.monotonic() > self._checked + CHECK_S:
+            self.look(due)
+            self._checked = time.monotonic()
 
     def look(self, order_ids: Sequence[str] | None = None) -> None:
         """Bring these orders, or every open one, to their end, or as far as they go."""
@@ -84,8 +76,10 @@ class Relaying:
             self._services.orders.refused(order, str(rejected))
         except Unavailable as unavailable:
             self._waits(order, str(unavailable))
-        except Conflict:
+        except WrongChain:
             raise
+        except Conflict as conflict:
+            self._waits(order, f"{conflict}: a person has to look", logging.ERROR)
         except Exception:  # of one order: it must not keep the others waiting
             log.exception("order %s (%s) met a fault of ours", order.id, order.kind)
             self._waits(order, "a fault of this service's: its operator has to look", logging.ERROR)
@@ -102,7 +96,7 @@ class Relaying:
         The log's contract must have its roots back first, or statements would prove nothing.
         """
         relay, orders = self._services.relay, self._services.orders
-        lost = orders.relayed(relay.nonce())
+        lost = orders.relayed(relay.account, relay.nonce())
         if not lost:
             return
         newest = self._services.log.newest()
@@ -122,8 +116,7 @@ class Relaying:
         if self._wishes is None:
             created = relay.creation(contract, f"{self._services.settings.public_url or ''}/a/")
             if created:
-                sent = Relayed(created.nonce, created.hash, created.raw)
-                self._services.orders.signed(None, sent)
+                self._services.orders.signed(None, sent := _to_send(relay, created))
                 self._send(relay, sent)
             self._wishes = Wishes(self._services, relay, contract)
         return self._wishes
@@ -139,22 +132,32 @@ class Relaying:
                 raise Rejected("the chain undid every transaction that was sent for this")
             else:
                 signed = self._sign(step, relay)
-                orders.signed(order, Relayed(signed.nonce, signed.hash, signed.raw))
+                orders.signed(order, _to_send(relay, signed))
             order = orders.get(order.id)
 
     def _outcome(self, relay: Relay, sent: Relayed | None) -> dict[str, Any]:
         """What a transaction brought, when it is in a block; nothing when it never can be."""
-        if sent is None:
-            return {}
         try:
-            return _found(relay.events(self._send(relay, sent)))
+            transaction = self._mined(relay, sent) if sent else None
         except Reverted:
-            return {}  # it was good when it was signed, and somebody was quicker: the next step knows why
+            transaction = None  # it was good when it was signed, and somebody was quicker: the next step knows why
+        return _found(relay.events(transaction)) if transaction else {}
+
+    def _mined(self, relay: Relay, sent: Relayed) -> str | None:
+        """The hash by which a transaction is in a block; None when that is not for us to bring about any more.
+
+        What else has its place, or was done by it later, the next step sees.
+        """
+        why = f"{sent.account} sent {sent.hash}, and this service's account is {relay.account} now"
+        try:
+            if sent.account == relay.account:
+                return self._send(relay, sent)
         except PlaceTaken as taken:
-            if found := relay.wait(sent.hashes, PAUSE_S):  # of several nodes one may lag, and not know ours yet
-                return _found(relay.events(found.transaction))
-            log.error("%s: another program uses the relay's key; what is wanted is signed anew", taken)
-            return {}  # no block will ever hold it; what that other transaction did, the next step sees
+            why = f"{taken}: another program uses the relay's key"
+        if found := relay.wait(sent.hashes, LAG_S):
+            return found.transaction
+        log.error("%s; what is wanted is signed anew", why)
+        return None
 
     def _sign(self, step: Step, relay: Relay) -> SignedTransaction:
         if relay.local:
@@ -179,13 +182,16 @@ class Relaying:
         signed = None if relay.local else relay.sign_again(sent.raw, relay.contract)
         if signed:
             log.warning("%s stays out of blocks: replaced by %s, which pays more", sent.hash, signed.hash)
-            self._services.orders.replaced(sent, Relayed(signed.nonce, signed.hash, signed.raw))
+            self._services.orders.replaced(sent, _to_send(relay, signed))
 
     def _contract_refused(self, order: Order, refusal: WouldRevert) -> None:
         if refusal.name == "AlreadyLicensed" and order.kind == "licence":
             self._services.orders.done(order, self._held(order, int(refusal.values[0])))
         elif refusal.name == "NotTheOwner" and self._wishes and self._wishes.is_owner(order):
             raise Unavailable("the chain, where not every node knows yet what was signed before")
+        elif refusal.name == "NotTheReviewer":
+            relay = self._services.relay
+            raise Rejected(NOT_THE_REVIEWER.format(reviewer=relay.works.reviewer(), ours=relay.sender))
         elif refusal.name in WORDS:
             raise Rejected(WORDS[refusal.name])
         elif order.kind in OTHERS_CODE:
@@ -202,6 +208,10 @@ class Relaying:
         except Conflict:
             raise Unavailable(f"the chain, which had the licence {licence:#x} a moment ago") from None
         return {"licence": f"{licence:#x}", "holder": held.holder, "until": held.until, "terms_id": held.terms_id.hex()}
+
+
+def _to_send(relay: Relay, signed: SignedTransaction) -> Relayed:
+    return Relayed(relay.account, signed.nonce, signed.hash, signed.raw)
 
 
 def _found(events: list[Event]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What happens at the rights contract without an order of ours is seen, and told to whoever follows the works."""
 
-import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,20 +7,17 @@ from typing import Any
 from ledger.blocks import Reverted
 from ledger.relay import Relay, Said
 from ledger.rpc import Refused
-from pipeline.errors import Conflict, Unavailable
 from store.chain_events import ChainEvent
 from wiring import Services
+from workers.rounds import rounds
 
 LOCAL_LOOK_S, LOOK_S = 1.0, 5.0
-PAUSE_S = 60.0  # after a fault
 # Blocks that are read again with every new one: what a chain takes back and puts elsewhere is two epochs old at most
 # where it has finality, and is found in its new place.
 AGAIN = 64
 MOST_BLOCKS = 1000  # in one question; fewer when the node refuses so many
 OWN_BITS = 80  # of a licence's id; of a work's they are zero
 NOBODY = "0x" + "00" * 20
-
-log = logging.getLogger(__name__)
 
 
 class Watching:
@@ -36,20 +31,9 @@ class Watching:
 
     def run(self) -> None:
         """Look, for ever; ends at once where there is no rights contract."""
-        while self._services.has_rights:
-            pause_s = LOCAL_LOOK_S if self._services.engines.chain_is_local else LOOK_S
-            try:
-                self.look()
-            except Unavailable as unavailable:
-                log.info("watching the rights contract waits: %s", unavailable)
-                pause_s = LOOK_S
-            except Conflict as conflict:
-                log.error("the rights contract cannot be watched until a person has looked: %s", conflict)
-                pause_s = PAUSE_S
-            except Exception:
-                log.exception("watching met a fault of ours")
-                pause_s = PAUSE_S
-            time.sleep(pause_s)
+        if self._services.has_rights:
+            every_s = LOCAL_LOOK_S if self._services.engines.chain_is_local else LOOK_S
+            rounds("watching the rights contract", self.look, every_s)
 
     def look(self) -> None:
         """Read what is new. Asks the chain nothing while there are no works, and one number without a new block."""

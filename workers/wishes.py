@@ -45,7 +45,6 @@ WORDS = {
     "NotInReview": "no review of this work runs: there is nothing to decide or to appeal against",
     "AppealedAlready": "the owner appealed already",
     "AppealOpen": "the owner can still appeal: an objection is upheld after that, or when 14 days are over",
-    "NotTheReviewer": "the contract's reviewer is another account than this service's: it has to act itself",
     "InReview": "the work is under review: wait until that ends",
     "Barred": "an objection to this work was upheld: it is licensed no more",
     "NothingToClaim": "nothing is there to be paid out",
@@ -53,6 +52,10 @@ WORDS = {
     "ERC721InvalidReceiver": "the account that it should go to can hold no works and no licences",
     "UnknownTerms": "these terms are not on the chain",
 }
+NOT_THE_REVIEWER = (
+    "the contract's reviewer is {reviewer}, not this service's account {ours}: whoever has that account sends this to "
+    "the contract, or hands the role over by `capture chain offer-reviewer {ours}`"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def test_what_a_chain_takes_back_is_not_listed_and_comes_back_untold(world: Watc
 
 def test_what_orders_brought_is_told_by_them(world: Watched, bought: ChainEvent) -> None:
     order = world.orders.add("photo", "ada", "licence", {})
-    old, new = Relayed(0, "0xa", b"a"), Relayed(0, "0xb", b"b")
+    old, new = (Relayed("eip155:1:0xAb", 0, f"0x{name}", name.encode()) for name in "ab")
     world.orders.signed(order, old)
     world.orders.replaced(old, new)
     world.keep(5, bought, replace(bought, transaction="0xb"))

@@ -5,17 +5,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
+from ledger.signer import LocalSigner
+from ledger.signing import sign
 from pipeline.record import Asset, Request, Rights
+from store import erasure
 from store.captures import CaptureRecords
 from store.changes import Changes
 from store.database import Database
 from store.erasure import Erasures
-from store.orders import Order, Orders
+from store.orders import Order, Orders, Relayed
 from tests.contracts_of.fingerprint_table import ON_POSTGRES
 from tests.databases import give_tables
 
 ROUNDS = 20
+COIN = "0x" + "00" * 20
+FIELDS = {"to": COIN, "data": "0x12", "gas": 50_000, "maxFeePerGas": 10**9, "maxPriorityFeePerGas": 0}
 
 
 class World:
@@ -115,3 +123,28 @@ def test_why_it_waits_is_news_once(world: World) -> None:
     order = world.add("a")
     assert [world.orders.waits(order, why) for why in ("x", "x", "y")] == [True, False, True]
     assert world.orders.get(order.id).problem == "y"
+
+
+def test_what_an_earlier_version_sent_is_of_whoever_signed_it(world: World) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(erasure.__file__).parent / "migrations"))
+    config.attributes["engine"] = world.database.engine
+    command.downgrade(config, "0022")
+    sent = [_sent(world, chain_id, nonce) for nonce, chain_id in enumerate((1, 84532))]
+    world.database.migrate()
+    assert [world.orders.relayed(each.account, 0) for each in sent] == [[each] for each in sent]
+    command.downgrade(config, "0022")
+    world.database.migrate()
+    assert [world.orders.relayed(each.account, 0) for each in sent] == [[], [sent[1]]], "it knows the newest account"
+
+
+def _sent(world: World, chain_id: int, nonce: int) -> Relayed:
+    """A transaction for an order of its own, by an account of its own, as an earlier version keeps it."""
+    world.capture(f"{nonce}")
+    signer = LocalSigner(bytes(31) + bytes([chain_id % 251]))
+    signed = sign(FIELDS | {"chainId": chain_id, "nonce": nonce}, COIN, signer)
+    order = world.add(f"{nonce}")
+    row = {"nonce": nonce, "hash": signed.hash, "raw": signed.raw, "order_id": order.id, "replaced": '["0x1"]'}
+    with world.database.write() as connection:
+        connection.execute(sa.insert(sa.table("relayed", *map(sa.column, row))).values(row))
+    return Relayed(f"eip155:{chain_id}:{signer.address}", nonce, signed.hash, signed.raw, ("0x1",))

@@ -109,5 +109,17 @@ class Proxy:
         return Handler
 
 
+class Altered(Proxy):
+    """Hands on what `alter` makes of each answer: it gets the call and the node's answer to it."""
+
+    def __init__(self, upstream_port: Callable[[], int], alter: Callable[[Any, Any], Any]) -> None:
+        self.alter: Callable[[Any, Any], Any] | None = alter
+        super().__init__(upstream_port)
+
+    def _answer(self, body: bytes, call: Any, fault: str) -> tuple[int, bytes]:
+        status, answer = super()._answer(body, call, fault)
+        return status, json.dumps(self.alter(call, json.loads(answer))).encode() if self.alter else answer
+
+
 def _error(call: Any, code: int, words: str) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": words}}).encode()

@@ -32,6 +32,8 @@ from tests.service import ROOT
 
 __all__ = ["node"]
 
+PATIENCE_S = 120  # a busy machine takes its time; where all is well nobody waits for this
+
 FIELDS = {"chainId": 1, "nonce": 7, "to": "0x" + "11" * 20, "data": "0x1234", "gas": 50_000, "maxFeePerGas": 10**9,
           "maxPriorityFeePerGas": 0}  # fmt: skip
 
@@ -43,14 +45,14 @@ def running(folder: Path, key_file: Path, **environ: str) -> Iterator[tuple[Path
     command = [sys.executable, "-m", "cli", "chain", "signer", "--socket", str(path)]
     environ = {**os.environ, "CAPTURE_CHAIN_KEY_FILE": str(key_file), **environ}
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while not answers(path) and process.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
     try:
         yield path, process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def answers(path: Path) -> bool:
@@ -71,7 +73,7 @@ def answering(path: Path, answer: Callable[[bytes], bytes]) -> Iterator[SocketSi
     with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield SocketSigner(path, timeout_s=1)
+        yield SocketSigner(path, PATIENCE_S)
         server.shutdown()
         thread.join()
 
@@ -87,7 +89,7 @@ def key_file(folder: Path, text: str = KEY.hex()) -> Path:
 def test_anchoring_with_a_key_in_another_process(node: Node, tmp_path: Path) -> None:
     with running(tmp_path, key_file(tmp_path)) as (path, process):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        signer = SocketSigner(path)
+        signer = SocketSigner(path, PATIENCE_S)
         assert signer.address == LocalSigner(KEY).address
         anchored = Anchored.make(tmp_path / "world", node)
         anchored.grow(2)
@@ -100,17 +102,17 @@ def test_anchoring_with_a_key_in_another_process(node: Node, tmp_path: Path) -> 
             anchored.anchorer(Chain(node.url, signer, None, local=True)).flush()
     with running(tmp_path, key_file(tmp_path)) as (path, process):  # over the socket that the killed one left
         assert process.poll() is None
-        anchored.anchorer(Chain(node.url, SocketSigner(path), None, local=True)).flush()
+        anchored.anchorer(Chain(node.url, SocketSigner(path, PATIENCE_S), None, local=True)).flush()
         anchored.check()
 
 
 def test_a_second_signer_at_the_same_place_is_refused(tmp_path: Path) -> None:
     with running(tmp_path, key_file(tmp_path)) as (path, _):
         with running(tmp_path, key_file(tmp_path)) as (_, second):
-            _, said = second.communicate(timeout=30)
+            _, said = second.communicate(timeout=PATIENCE_S)
         assert "a signer already answers" in said
         assert "Traceback" not in said
-        assert SocketSigner(path).address
+        assert SocketSigner(path, PATIENCE_S).address
 
 
 @pytest.mark.parametrize(

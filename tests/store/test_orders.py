@@ -10,6 +10,8 @@ from store.changes import Changes
 from store.orders import Kind, Order, Orders, Relayed
 from tests.ledger.log_world import World
 
+ACCOUNT, ELSEWHERE = "eip155:1:0xAb", "eip155:10:0xAb"
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -23,8 +25,8 @@ def sent(world: World, order: Order, *hashes: str, **found: str) -> None:
     """Sign these for an order, one place after the other, and let them get into blocks."""
     orders = Orders(world.database)
     for name in hashes:
-        nonce = len(orders.relayed(0))
-        orders.signed(orders.get(order.id), Relayed(nonce, name, name.encode()))
+        nonce = len(orders.relayed(ACCOUNT, 0))
+        orders.signed(orders.get(order.id), Relayed(ACCOUNT, nonce, name, name.encode()))
         orders.mined(orders.get(order.id), found)
 
 
@@ -54,28 +56,41 @@ def test_a_replacement_takes_its_place_and_is_known_by_all_its_hashes(world: Wor
     orders = Orders(world.database)
     order = orders.add("c0", "owner", "asset", {})
     sent(world, order, "0x0")
-    orders.signed(orders.get(order.id), Relayed(1, "0x1", b"1"))
+    orders.signed(orders.get(order.id), Relayed(ACCOUNT, 1, "0x1", b"1"))
     for number in (2, 3):
         old = orders.newest_of(orders.get(order.id))
         assert old is not None
-        orders.replaced(old, Relayed(1, f"0x{number}", b"%d" % number))
+        orders.replaced(old, Relayed(ACCOUNT, 1, f"0x{number}", b"%d" % number))
     held = orders.get(order.id)
     assert (held.transactions, held.raw) == (("0x0", "0x1", "0x2", "0x3"), b"3")
     assert orders.count_sent(held) == 2
     newest = orders.newest_of(held)
     assert newest is not None
     assert (newest.nonce, newest.hashes) == (1, ("0x3", "0x2", "0x1"))
-    assert orders.relayed(1) == [newest]
+    assert orders.relayed(ACCOUNT, 1) == [newest]
 
 
 def test_what_lost_its_place_to_another_is_not_waited_for(world: World) -> None:
     orders = Orders(world.database)
     first, second = (orders.add("c0", "owner", "licence", {}) for _ in range(2))
-    orders.signed(first, Relayed(0, "0xa", b"a"))
-    orders.signed(second, Relayed(0, "0xb", b"b"))
+    orders.signed(first, Relayed(ACCOUNT, 0, "0xa", b"a"))
+    orders.signed(second, Relayed(ACCOUNT, 0, "0xb", b"b"))
     assert orders.newest_of(orders.get(first.id)) is None
     kept = orders.newest_of(orders.get(second.id))
     assert kept is not None and kept.raw == b"b"
+
+
+def test_accounts_and_chains_have_places_of_their_own(world: World) -> None:
+    orders = Orders(world.database)
+    order = orders.add("c0", "owner", "asset", {})
+    sent(world, order, "0x0", "0x1")
+    orders.signed(orders.get(order.id), other := Relayed(ELSEWHERE, 1, "0x2", b"2"))
+    assert (orders.newest_of(orders.get(order.id)), orders.count_sent(order)) == (other, 3)
+    assert [each.hash for each in orders.relayed(ACCOUNT, 0)] == ["0x0", "0x1"]
+    assert orders.relayed(ELSEWHERE, 0) == [other]
+    orders.replaced(other, newer := Relayed(ELSEWHERE, 1, "0x3", b"3"))
+    assert [each.hashes for each in orders.relayed(ELSEWHERE, 1)] == [(newer.hash, other.hash)]
+    assert [each.hashes for each in orders.relayed(ACCOUNT, 1)] == [("0x1",)]
 
 
 def test_a_licence_that_was_there_already_is_not_told_again(world: World) -> None:

@@ -1,89 +1,15 @@
 """A wish that stays out of blocks on a chain of others is signed again for higher fees, and carried out once."""
 
-import secrets
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
-from eth_keys.datatypes import PrivateKey
 
 from ledger.rights import RIGHTS
 from ledger.signing import nonce_of
 from pipeline.errors import Unavailable
 from pipeline.works import COIN
 from rights.offers import offer_json, parse_offer
-from settings import load_settings
-from store.orders import Order
-from tests.chain_fixture import Node, running
-from tests.photos import jpeg
-from tests.service import Running
-from wiring import Services
-from workers.relaying import Relaying
+from tests.workers.foreign_chain import World, world
 
-WAIT_S = 0.3
-
-
-@dataclass
-class World:
-    """A photo that is anchored on a chain of others, and nobody who carries wishes there but the test."""
-
-    node: Node
-    services: Services
-    relaying: Relaying
-    order: Order
-
-    def now(self) -> Order:
-        """The order as it is."""
-        return self.services.orders.get(self.order.id)
-
-    def waits(self) -> Order:
-        """Look once at a chain that takes nothing."""
-        with suppress(Unavailable):
-            self.relaying.look()
-        assert self.now().state == "open"
-        return self.now()
-
-    def mempool(self) -> list[str]:
-        """The hashes of what waits for a block."""
-        waiting = self.node.ask("txpool_content")["result"]
-        return [each["hash"] for kind in waiting.values() for account in kind.values() for each in account.values()]
-
-
-def key(folder: Path, name: str) -> tuple[Path, str]:
-    """A new account's key file, and its address."""
-    file, private = folder / name, secrets.token_bytes(32)
-    file.write_text(private.hex())
-    file.chmod(0o600)
-    return file, PrivateKey(private).public_key.to_checksum_address()
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with running(tmp_path / "chain") as node:
-        (writer, payer), (relay, relayer) = key(tmp_path, "writer.key"), key(tmp_path, "relay.key")
-        for address in (payer, relayer):
-            node.ask("anvil_setBalance", address, hex(10**19))
-        service = Running(
-            tmp_path / "data", CAPTURE_CHAIN_URL=node.url, CAPTURE_CHAIN_KEY_FILE=str(writer),
-            CAPTURE_RELAY_KEY_FILE=str(relay), CAPTURE_CHAIN_CONFIRMATIONS="1",
-        )  # fmt: skip
-        for name, command in (("CAPTURE_CHAIN_CONTRACT", "deploy"), ("CAPTURE_RIGHTS_CONTRACT", "deploy-rights")):
-            deployed = service.command("chain", command)
-            assert deployed.returncode == 0, deployed.stderr
-            service.environ[name] = deployed.stdout.strip()
-        service.start()
-        capture = service.register(jpeg(7900)).json
-        service.stop()
-        assert capture["status"] == "anchored"
-        services = Services(load_settings(service.environ))
-        owner = services.captures.get(capture["id"]).owner
-        wish = {"terms": offer_json(parse_offer({"preset": "cc0"}))}
-        order = services.orders.add(capture["id"], owner, "asset", wish, "work")
-        node.ask("evm_setAutomine", False)
-        yield World(node, services, Relaying(services, WAIT_S), order)
-        services.close()
+__all__ = ["world"]
 
 
 def test_higher_fees_bring_it_into_a_block(world: World) -> None:
@@ -103,7 +29,7 @@ def test_higher_fees_bring_it_into_a_block(world: World) -> None:
             world.relaying.look()
     done = world.now()
     assert (done.state, done.problem) == ("done", None)
-    sent = world.services.orders.relayed(0)
+    sent = world.relayed()
     assert [each.nonce for each in sent] == list(range(sent[0].nonce, sent[0].nonce + len(sent)))
     assert all(nonce_of(each.raw) == each.nonce for each in sent)
     relay = world.services.relay
@@ -114,7 +40,7 @@ def test_higher_fees_bring_it_into_a_block(world: World) -> None:
 
 def test_the_one_that_was_replaced_may_be_the_one_that_gets_in(world: World) -> None:
     world.waits()
-    raw = world.services.orders.relayed(0)[-1]
+    raw = world.relayed()[-1]
     (cheap,) = world.mempool()
     assert raw.replaced == (cheap,), "the dearer one is kept before it is sent"
     world.node.ask("evm_mine")  # and a block takes the first one meanwhile
