@@ -23,7 +23,8 @@ LONG = (
     "test_faults.py", "test_postgres.py", "test_signer.py", "capture_api/test_openapi_spec.py", "test_witnesses.py",
     "ledger/test_anchor_faults.py", "ledger/test_anchor_crash.py", "workers/test_crash.py", "test_works_faults.py",
     "test_external_chain.py", "contracts/test_build.py", "fingerprint/test_match_crowded.py",
-    "workers/test_stamping.py", "store/test_erasure.py", "bench/test_copies_material.py",
+    "workers/test_relay_account.py", "workers/test_reviewer.py", "workers/test_stamping.py", "store/test_erasure.py",
+    "bench/test_copies_material.py",
 )  # fmt: skip
 
 
