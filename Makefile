@@ -140,7 +140,7 @@ contracts: setup-dev
 fuzz-contract: setup-dev
 	@FUZZ_ROUNDS=$(or $(ROUNDS),25) $(BIN)/python -m pytest tests/contracts/test_fuzz.py tests/contracts/test_invariants.py tests/contracts/test_rights_money.py
 
-## make fuzz-rights  random families of works: are shares, claims and what is left always right? COUNT=2000 SEED=…, half an hour
+## make fuzz-rights  random families of works: are shares, claims and what is left always right? COUNT=2000 SEED=…, an hour
 fuzz-rights: setup-dev
 	@$(BIN)/python -m tests.contracts.families $(or $(COUNT),2000) $(SEED)
 

@@ -34,7 +34,8 @@ WORK_CALLS = (
          (*_KEYED, "not-there-yet"), (_ID,)),
     Call("put", "/v1/captures/{id}/terms", "Offer a work under other terms; licences that exist keep theirs.",
          _ORDER, (*_ASKED, "invalid-terms"), (_ID, _PREFER), _body("Offer")),
-    Call("post", "/v1/captures/{id}/derivation", "Say what a work was made from: once, before it earns.",
+    Call("post", "/v1/captures/{id}/derivation", "Say what a work was made from, once: its parents share "
+         "in what it earns from then on.",
          _ORDER, _ASKED, (_ID, _PREFER), _body("Derivation")),
     Call("get", "/v1/captures/{id}/licences", "What a licence for a work, yours or published, costs, the transaction "
          "that buys it, and those that were bought: all for the owner, for others their own.",
@@ -113,7 +114,8 @@ _FROM_DERIVATIVE = {
     "properties": {
         "id": _TEXT | {"description": "of the capture to claim from, with your own as `beneficiary`"}, "asset": _HEX,
         "title": {"type": ["string", "null"], "description": "null while it is neither published nor yours"},
-        "share_ppm": {"type": "integer", "minimum": 0, "description": "of all that it earns, rounded down"},
+        "share_ppm": {"type": "integer", "minimum": 0, "description": "of all that it earns since it was said to be "
+                      "made from others, rounded down"},
         "currencies": {"type": "array", "items": {
             "type": "object", "required": ["currency", "claimable"],
             "properties": {"currency": _CURRENCY, "claimable": _DIGITS}}},

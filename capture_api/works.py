@@ -100,7 +100,7 @@ def offer(capture_id: str) -> Response:
 @captures.post("/<capture_id>/derivation")
 @needs("capture")
 def derive(capture_id: str) -> Response:
-    """Say on the chain what the work was made from: once, before it earns anything."""
+    """Say on the chain what the work was made from, once: its parents share in what it earns from then on."""
     capture = own(capture_id, owner_only=True)
     made(capture)
     asked = read_json(Derivation, MAX_BODY_BYTES).parents or capture.request.parents

@@ -141,11 +141,14 @@ class Works:
         return str(self.view("payeeOf", owner)[0])
 
     def received(self, asset: int, currency: str = COIN) -> int:
-        """All that a work ever earned, for itself and for its ancestors."""
+        """All that a work ever earned, for itself and for its ancestors, also before it had any."""
         return int(self.view("received", asset, currency)[0])
 
     def claimable(self, asset: int, beneficiary: int, shares: Sequence[int], currency: str = COIN) -> int:
-        """What is there now of it for one of them. `shares` as the work's Derived event has them."""
+        """What is there now of it for one of them. `shares` as the work's Derived event has them.
+
+        Of what came before that event, everything is the work's own.
+        """
         return int(self.view("claimable", asset, beneficiary, currency, list(shares))[0])
 
     def payments(self, asset: int, most: int) -> list[Payment] | None:

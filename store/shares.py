@@ -31,7 +31,7 @@ _AT = sa.select(log_leaves.c.position, log_leaves.c.capture_id).where(
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What an ancestor gets of all that a work earns. `of_whole` is in parts of 10^18."""
+    """What an ancestor gets of all that a work earns from its derivation on. `of_whole` is in parts of 10^18."""
 
     ancestor: int
     of_whole: int

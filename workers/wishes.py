@@ -34,7 +34,8 @@ WORDS = {
     "NothingToLicense": "these terms give nothing that a licence could be for",
     "WrongPayment": "what was sent is not what the licence costs: ask for its price again",
     "ParentsMissing": "the statement names parents: say first what the work was made from",
-    "TooLateForParents": "the work was paid, licensed or used already: what it was made from cannot change any more",
+    "TooLateForParents": "what it was made from was said already, or its contract is an earlier version's, which takes "
+    "no parents of a work that earned something",
     "WrongParents": "the parents are not those that the statement commits to",
     "ParentIsLater": "a work cannot be made from one that the log has later",
     "NoDerivatives": "a parent's terms do not allow works to be made from it",

@@ -22,9 +22,8 @@ export async function show(base, { asset }, since, claim) {
     `${amount(waiting, currency)} wait for you`, "Pay out what waits", () => claim(id, { currency }))));
   part("derived").hidden = !others.length;
   part("derived-list").replaceChildren(...others.map(({ id: other, title, share_ppm: share, currency, claimable }) => row(
-    `${title ?? "A work"}: ${amount(claimable, currency)} wait for you${share ? `, your ${share / 10_000} % of what it earned` : ""}.`,
+    `${title ?? "A work"}: ${amount(claimable, currency)} wait for you${share ? `, your ${share / 10_000} % of what it earns` : ""}.`,
     "Pay out", () => claim(other, { beneficiary: id, currency }), title ? `/a/${encodeURIComponent(other)}` : "")));
-  return told;
 }
 
 function row(words, label, pay, page = "") {

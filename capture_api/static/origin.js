@@ -1,20 +1,20 @@
-// What a work was made from, said on the chain: once, and before it can be sold.
+// What a work was made from, said on the chain: once, and what the upload named before it can be sold.
 
 import * as api from "./api.js";
 
 const part = (id) => document.getElementById(id);
 
-/** Show the question while it is open. `state(body)` gives the order. `isNew`: nothing was earned yet. */
-export async function show(base, work, isNew, state) {
+/** Show the question while it is open. `state(body)` gives the order. */
+export async function show(base, work, state) {
   const { parents, undeclared_parents: undeclared = [] } = await api.capture(base);
-  const isOpen = work.awaits_parents || (!work.is_derivative && isNew && undeclared.length > 0);
+  const isOpen = work.awaits_parents || (!work.is_derivative && undeclared.length > 0);
   part("origin").hidden = !isOpen;
   if (!isOpen) return;
   const known = new Map((await api.capture(`${base}/family`)).parents.map((parent) => [parent.id, parent]));
   part("origin-title").textContent = work.awaits_parents ? "Say first what it was made from" : "Was it made from these?";
   part("origin-words").textContent = work.awaits_parents
     ? "Until you do, the contract sells no licences of it. Each of these gets the share that its own terms name."
-    : "They are seen in it. If it was made from them, say so before it earns anything; then they get the share that their terms name.";
+    : "They are seen in it. If it was made from them, say so: of what it earns from then on they get the share that their terms name.";
   part("origin-parents").replaceChildren(...parents.map((named) => parent(named, known.get(named.id), work.owner)));
   const open = undeclared.filter(({ links }) => links.public);
   part("origin-more").hidden = !open.length;

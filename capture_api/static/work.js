@@ -44,9 +44,8 @@ async function showWork(since) {
   await Promise.all([
     review.show(BASE, (evidence) => order(ID, "appeal", { evidence }, "Writing your answer to the chain…", "Your answer is on the chain.")),
     wallet.show(work, act, () => order(ID, "moves", {}, "Moving it…", "The work is in your wallet.")),
-    earned.show(BASE, work, since, (id, body) => order(id, "claims", body, "Paying out…", "Paid out to the work’s owner."))
-      .then(({ currencies }) => origin.show(BASE, work, currencies.every(({ received }) => received === "0"),
-        (body) => order(ID, "derivation", body, "Writing it to the chain…", "It stands on the chain what it was made from."))),
+    earned.show(BASE, work, since, (id, body) => order(id, "claims", body, "Paying out…", "Paid out to the work’s owner.")),
+    origin.show(BASE, work, (body) => order(ID, "derivation", body, "Writing it to the chain…", "It stands on the chain what it was made from.")),
   ]);
 }
 

@@ -52,7 +52,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @notice The statement says that the work was made from others: call `derive` first.
     /// @param asset The work.
     error ParentsMissing(uint256 asset);
-    /// @notice Parents can no longer be named: the work has some, or earned something.
+    /// @notice Parents can no longer be named: the work has some.
     /// @param asset The work.
     error TooLateForParents(uint256 asset);
     /// @notice The parents are none or more than 16, not in ascending order, or not those that the statement commits to.
@@ -104,7 +104,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @notice A work was said to be made from others.
     /// @param asset The work.
     /// @param parents What it was made from.
-    /// @param shares Who gets which part of all that it earns: see Shares.sol.
+    /// @param shares Who gets which part of all that it earns from now on: see Shares.sol.
     event Derived(uint256 indexed asset, uint256[] parents, uint256[] shares);
     /// @notice Somebody has a licence.
     /// @param asset The work.
@@ -136,7 +136,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         address owner;
         uint48 place;
         uint32 terms;
-        uint16 marks; // any of those below: five bools would be a second slot
+        uint16 marks; // any of those below, and above them a count: as fields of their own they cost gas, or a second slot
     }
 
     struct Licence {
@@ -155,12 +155,13 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     bytes32 private constant TAG = "capture/leaf/v1";
     bytes32 private constant DEVICE_TAG = "capture/leaf/v2";
     uint16 private constant AWAITS_PARENTS = 1; // the statement names some, `derive` was not called yet
-    uint16 private constant EARNED = 2; // what it was made from cannot change any more
-    uint16 private constant INHERITS = 4; // has its parents' terms and keeps them
-    uint16 private constant DERIVED = 8;
-    uint16 private constant HALTED = 16;
+    uint16 private constant INHERITS = 2; // has its parents' terms and keeps them
+    uint16 private constant DERIVED = 4;
+    uint16 private constant HALTED = 8;
+    uint16 private constant SOLD = 16; // as often as this is in it, licences were sold whose price no book has yet
     uint256 private constant LICENCE_PART = type(uint80).max;
     uint256 private constant MOST_PARENTS = 16;
+    uint256 private constant MOST_PAID = type(uint128).max; // at once, as in terms: then no sum overflows, in any token
     bytes32 private constant REGISTER = keccak256("Register(bytes32 leaf,bytes32 terms,uint256 deadline)");
     bytes32 private constant SET_TERMS =
         keccak256("SetTerms(uint256 asset,bytes32 terms,uint256 nonce,uint256 deadline)");
@@ -184,7 +185,8 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     mapping(uint256 asset => bytes32) private _declaredParents; // SHA-256 of their ids, from the statement
     mapping(uint256 asset => bytes32) private _shares;
     mapping(address owner => address payee) private _payees;
-    mapping(uint256 asset => mapping(address currency => uint256)) private _received;
+    mapping(uint256 asset => mapping(address currency => uint256)) private _undivided; // came before its `derive`
+    mapping(uint256 asset => mapping(address currency => uint256)) private _divided; // came after it
     mapping(uint256 asset => mapping(uint256 beneficiary => mapping(address currency => uint256))) private _claimed;
 
     /// @param log The log's contract.
@@ -225,7 +227,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         emit Registered(asset, leaf, termsId);
     }
 
-    /// @notice Say what a work was made from: once, before it earns anything.
+    /// @notice Say what a work was made from: once. They share in what it earns from then on.
     /// @param asset The work.
     /// @param parents Their ids: first those that the statement commits to, ascending, then others, ascending.
     /// @param declared How many of them the statement commits to.
@@ -248,7 +250,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
         Asset storage work = _countingAsset(asset);
         if (work.marks & HALTED != 0) _checkNotHalted(asset);
-        if (work.marks & (EARNED | DERIVED) != 0) revert TooLateForParents(asset);
+        if (work.marks & DERIVED != 0) revert TooLateForParents(asset);
         _checkParents(asset, parents, declared);
         bool complete =
             parents.length == licences.length && parents.length == terms.length && parents.length == above.length;
@@ -263,6 +265,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
         uint256[] memory shares = growing.finished();
         _shares[asset] = shares.digest();
+        _settle(work, asset);
         work.marks = work.marks & ~AWAITS_PARENTS | DERIVED;
         emit Derived(asset, parents, shares);
     }
@@ -280,6 +283,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
         Asset storage work = _countingAsset(asset);
         if (work.marks & INHERITS != 0) revert TermsAreInherited(asset, _termsIds[work.terms]);
+        _settle(work, asset);
         work.terms = _numberOf(termsId);
         emit TermsSet(asset, termsId);
     }
@@ -322,18 +326,23 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             emit Transfer(address(0), holder, licence);
         }
         emit Licensed(asset, licence, holder, termsId, until);
-        _take(work, asset, terms.currency, terms.fee);
+        if (terms.fee != 0) {
+            if (work.marks > type(uint16).max - SOLD) _settle(work, asset);
+            work.marks += SOLD;
+        }
+        _take(asset, terms.currency, terms.fee);
     }
 
     /// @notice Pay a work, for whatever it is: it is split as a licence's fee is.
     /// @param asset The work.
     /// @param currency An ERC-20 that this contract may take the amount of, or zero for the coin that is sent along.
-    /// @param amount How much. A token that delivers less than was asked for is refused.
+    /// @param amount How much, less than 2^128. A token that delivers less than was asked for is refused.
     function pay(uint256 asset, address currency, uint256 amount) external payable nonReentrant {
         Asset storage work = _countingAsset(asset);
         if (work.marks & AWAITS_PARENTS != 0) revert ParentsMissing(asset);
-        if (amount == 0) revert WrongPayment(0);
-        _take(work, asset, currency, amount);
+        if (amount == 0 || amount > MOST_PAID) revert WrongPayment(amount);
+        _bookOf(work)[asset][currency] += amount;
+        _take(asset, currency, amount);
     }
 
     /// @notice Have all that is claimed for an owner paid to another account, from now on.
@@ -391,8 +400,9 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         _appeal(asset, evidence);
     }
 
-    /// @notice What `claim` would pay, a review aside. Each call rounds down what was ever earned, not what is left: the
-    /// order and the number of claims change nothing.
+    /// @notice What `claim` would pay, a review aside: of what came since the work's `derive` the share, and for the work
+    /// itself all that came before. Each call rounds down what was ever earned, not what is left: the order and the number
+    /// of claims change nothing.
     /// @param asset As for `claim`.
     /// @param beneficiary As for `claim`.
     /// @param currency As for `claim`.
@@ -402,8 +412,10 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         public view returns (uint256)
     {
         shares.check(_shares[asset]);
+        (uint256 before, uint256 since) = _income(asset, currency);
         uint256 share = beneficiary == asset ? shares.rest() : shares.part(beneficiary);
-        uint256 earned = Math.mulDiv(_received[asset][currency], share, Shares.WHOLE);
+        uint256 earned = Math.mulDiv(since, share, Shares.WHOLE);
+        if (beneficiary == asset) earned += before;
         return earned - _claimed[asset][beneficiary][currency];
     }
 
@@ -412,7 +424,8 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @param currency As in `pay`.
     /// @return The amount.
     function received(uint256 asset, address currency) external view returns (uint256) {
-        return _received[asset][currency];
+        (uint256 before, uint256 since) = _income(asset, currency);
+        return before + since;
     }
 
     /// @notice Whether somebody may use a work: as its owner, because its terms let anyone, or by a licence.
@@ -597,7 +610,36 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         return (ended, false);
     }
 
-    function _take(Asset storage work, uint256 asset, address currency, uint256 amount) private {
+    /// @dev Put into the open book what licences brought that were only counted, which saves a slot with each. Their price
+    /// is that of the work's terms: so this comes before the terms change, or the book.
+    function _settle(Asset storage work, uint256 asset) private {
+        uint256 sold = work.marks / SOLD;
+        if (sold == 0) return;
+        Terms storage terms = _terms[work.terms];
+        _bookOf(work)[asset][terms.currency] += sold * terms.fee;
+        work.marks %= SOLD;
+    }
+
+    /// @dev Where what comes now belongs: before `derive` it is all the work's own, after it the list says whose.
+    function _bookOf(Asset storage work)
+        private view returns (mapping(uint256 asset => mapping(address currency => uint256)) storage)
+    {
+        return work.marks & DERIVED == 0 ? _undivided : _divided;
+    }
+
+    /// @dev What a work earned before its `derive` and since, with what is only counted.
+    function _income(uint256 asset, address currency) private view returns (uint256 before, uint256 since) {
+        (before, since) = (_undivided[asset][currency], _divided[asset][currency]);
+        Asset memory work = _asset(asset);
+        uint256 sold = work.marks / SOLD;
+        if (sold == 0 || uint80(asset) != 0) return (before, since); // a licence's id leads to its work, and earns nothing
+        Terms storage terms = _terms[work.terms];
+        uint256 counted = terms.currency == currency ? sold * terms.fee : 0;
+        return work.marks & DERIVED == 0 ? (before + counted, since) : (before, since + counted);
+    }
+
+    /// @dev What it is for is in the books already: a token that calls back finds them as they will be.
+    function _take(uint256 asset, address currency, uint256 amount) private {
         if (currency == address(0) || amount == 0) {
             if (msg.value != amount) revert WrongPayment(msg.value);
         } else {
@@ -607,10 +649,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             uint256 came = IERC20(currency).balanceOf(address(this)) - before;
             if (came != amount) revert WrongPayment(came);
         }
-        if (amount == 0) return;
-        if (work.marks & EARNED == 0) work.marks |= EARNED;
-        _received[asset][currency] += amount;
-        emit Paid(asset, currency, amount);
+        if (amount != 0) emit Paid(asset, currency, amount);
     }
 
     function _checkSignature(address owner, bytes32 said, uint256 deadline, bytes calldata signature) private view {

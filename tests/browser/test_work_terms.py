@@ -131,7 +131,7 @@ def test_money_in_works_made_from_it_is_paid_out(phone: Watched, service: Runnin
     opened(phone, service, photo)
     expect(page.get_by_text("It earned nothing yet.")).to_be_hidden()
     card = page.locator("#derived")
-    expect(card).to_contain_text("0.00125 of the chain’s coin wait for you, your 12.5 % of what it earned.")
+    expect(card).to_contain_text("0.00125 of the chain’s coin wait for you, your 12.5 % of what it earns.")
     assert faults(page) == [] and overflow(page) <= 0
     page.screenshot(path=tmp_path / "derived.png", full_page=True)
     card.get_by_role("button", name="Pay out").click()

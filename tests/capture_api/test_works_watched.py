@@ -94,3 +94,25 @@ def test_a_derivation_by_the_owners_own_transaction_counts_like_an_order(service
     assert (order.status, order.json["result"]["amount"]) == (200, "100")
     family = ask(service, "GET", f"/v1/captures/{collage}/family", key=keys[1]).json
     assert [(each["id"], each["on_chain"]) for each in family["parents"]] == [(photo, True)]
+
+
+def test_a_strangers_coin_keeps_no_owner_from_naming_a_parent(service: Running, chain: Endpoints) -> None:
+    keys = [service.command("keys", "add", f"late-{number}").stdout.split()[-1] for number in range(2)]
+    photo, collage = registered(service, 7421, keys[0]), registered(service, 7422, keys[1])
+    made(service, photo, REMIX | {"fee": "0"}, keys[0])
+    work = made(service, collage, {"preset": "commercial", "fee": "1000"}, keys[1])
+    asset = int(work["result"]["asset"], 16)
+    contract = ask(service, "GET", f"/v1/captures/{collage}/asset", key=keys[1]).json["chain"]["contract"]
+    sent(chain, OTHER, contract, RIGHTS.call("pay", asset, COIN, 1), 1)
+    assert ask(service, "POST", f"/v1/captures/{collage}/licences", {"holder": BUYER}, keys[0]).status == 200
+    named = {"parents": [{"id": photo}]}
+    assert ask(service, "POST", f"/v1/captures/{collage}/derivation", named, keys[1]).json["state"] == "done"
+    assert ask(service, "POST", f"/v1/captures/{collage}/licences", {"holder": OTHER}, keys[0]).status == 200
+    (revenue,) = ask(service, "GET", f"/v1/captures/{collage}/revenue", key=keys[1]).json["currencies"]
+    assert (revenue["received"], sorted(revenue["claimable"].values())) == ("2001", ["100", "1901"])
+    (row,) = ask(service, "GET", f"/v1/captures/{photo}/revenue", key=keys[0]).json["from_derivatives"]
+    assert (row["share_ppm"], row["currencies"][0]["claimable"]) == (100_000, "100")
+    for beneficiary, amount, key in ((photo, "100", keys[0]), (collage, "1901", keys[1])):
+        for left in (amount, "0"):
+            order = ask(service, "POST", f"/v1/captures/{collage}/claims", {"beneficiary": beneficiary}, key)
+            assert (order.json["state"], order.json["result"]["amount"]) == ("done", left), "before and since, once"

@@ -21,7 +21,7 @@ HONEST, KEEPS_A_FEE, RETURNS_FALSE, RETURNS_NOTHING, CALLS_BACK = range(5)
 TOKEN = json.loads((ROOT / "tests" / "contracts" / "Token.json").read_text())
 PART = 2**80 - 1
 MOST_ANCESTORS = 64
-STEPS = 40
+STEPS = 50
 NODE_LASTS = 100  # families, then another chain: one that keeps thousands of transactions gets slow
 
 
@@ -35,8 +35,14 @@ def token(market: Market, manner: int, *holders: str) -> Any:
     return found
 
 
+Offer = tuple[int, int, str]  # a share in parts per million, a price, its currency
+
+
 class Family:
-    """Works made from works, licensed, moved, paid and claimed, in two currencies; and who should get what of what."""
+    """Works made from works, offered, licensed, moved, paid and claimed, in two currencies, and who should get what.
+
+    A work is said to be made from others at once, or later, when it was paid already: that is the work's own.
+    """
 
     def __init__(self, market: Market, chance: random.Random, works: int) -> None:
         self.market, self.chance = market, chance
@@ -48,15 +54,28 @@ class Family:
         self.works = [market.statement(chance.choice(self.people)) for _ in range(works)]
         self.offer = {work.id: chance.choice(offers) for work in self.works}
         self.received = {(work.id, coin): 0 for work in self.works for coin in self.coins}
+        self.undivided = dict(self.received)  # what of that came before its work was said to be made from others
         self.claimed: dict[tuple[int, int, str], int] = {}
-        self.shares: dict[int, dict[int, Fraction]] = {}
-        self._held: dict[tuple[int, str], int] = {}
+        self.shares = {work.id: {work.id: Fraction(1)} for work in self.works}
+        self._held: dict[tuple[int, str, Offer], int] = {}
         market.grow()
-        for number, work in enumerate(self.works):
+        for work in self.works:
             market.register(work, self.terms[self.offer[work.id]])
-            self._derive(work, in_order(chance.sample(self.works[:number], min(number, chance.randrange(5)))))
+            if chance.random() < 0.4:
+                self._derive(work)
 
-    def _derive(self, work: Work, parents: list[Work]) -> None:
+    def derive(self) -> None:
+        """Some work is said to be made from others, if it was not before; it may have been paid and claimed."""
+        work = self.chance.choice(self.works)
+        if not work.shares:
+            self._derive(work)
+            return
+        again = self.market.derivation(work, [self.works[0]])
+        assert self.market.refusal(work.owner, "derive", *again) == "TooLateForParents"
+
+    def _derive(self, work: Work) -> None:
+        number = self.works.index(work)
+        parents = in_order(self.chance.sample(self.works[:number], min(number, self.chance.randrange(5))))
         licences = [self._licence(parent, work.owner) for parent in parents]
         gets: dict[int, Fraction] = {work.id: Fraction(1)}
         for parent in parents:
@@ -67,26 +86,40 @@ class Family:
         if gets[work.id] < 0:
             refused = self.market.refusal(work.owner, "derive", *self.market.derivation(work, parents, 0, licences))
             assert refused == "ShareOverWhole"
-            parents, gets = [], {work.id: Fraction(1)}
-        if parents:
+        elif parents:
             self.market.derive(work, parents, 0, licences)
-        self.shares[work.id] = gets
+            self.shares[work.id] = gets
+            self.undivided |= {(work.id, coin): self.received[work.id, coin] for coin in self.coins}
 
     def _licence(self, parent: Work, holder: str) -> int:
         """What a parent's terms ask of whoever makes a work from it; 0 where that is nothing."""
-        _, fee, coin = self.offer[parent.id]
-        if not fee or parent.owner == holder:
-            return 0
-        if (parent.id, holder) not in self._held:
-            given = (parent.id, self.terms[self.offer[parent.id]], holder)
+        return 0 if parent.owner == holder else self._bought(parent, holder)
+
+    def _bought(self, work: Work, holder: str) -> int:
+        """Somebody's licence of a work as it is offered now, bought if there is none; 0 where none is needed."""
+        offer = self.offer[work.id]
+        _, fee, coin = offer
+        if fee and (work.id, holder, offer) not in self._held:
+            given = (work.id, self.terms[offer], holder)
             receipt = self.market.does(holder, "license", *given, value=fee if coin == COIN else 0)
-            self._held[parent.id, holder] = self.market.events(receipt, "Licensed")[0]["licence"]
-            self.received[parent.id, coin] += fee
-        return self._held[parent.id, holder]
+            self._held[work.id, holder, offer] = self.market.events(receipt, "Licensed")[0]["licence"]
+            self.received[work.id, coin] += fee
+        return self._held[work.id, holder, offer] if fee else 0
 
     def step(self) -> None:
         """Something happens."""
-        self.chance.choice((self.pay, self.pay, self.claim, self.claim, self.claim, self.move, self.name_payee))()
+        often = self.pay, self.sell, self.claim, self.derive
+        self.chance.choice((*often, *often, self.claim, self.move, self.name_payee, self.offer_anew))()
+
+    def sell(self) -> None:
+        """Somebody has a licence of some work."""
+        self._bought(self.chance.choice(self.works), self.chance.choice(self.people))
+
+    def offer_anew(self) -> None:
+        """Some work is offered for another price, perhaps in another currency."""
+        work = self.chance.choice(self.works)
+        self.offer[work.id] = self.chance.choice(list(self.terms))
+        self.market.does(work.owner, "setTerms", work.id, self.terms[self.offer[work.id]], 0, b"")
 
     def pay(self) -> None:
         """Somebody pays some work something."""
@@ -101,7 +134,7 @@ class Family:
         earning = [each for each, amount in self.received.items() if amount] or [(self.works[0].id, COIN)]
         asset, coin = self.chance.choice(earning)
         work = next(each for each in self.works if each.id == asset)
-        self.claim_for(work, self.chance.choice(list(self.shares[work.id])), coin)
+        self.claim_for(work, self.chance.choice([work.id, *self.shares[work.id]]), coin)
 
     def claim_for(self, work: Work, beneficiary: int, coin: str) -> None:
         """All that is there now, and nothing when nothing is."""
@@ -143,12 +176,15 @@ class Family:
     def _check_work(self, work: Work, coin: str) -> int:
         """What of a work's income is still in the contract."""
         received, given, waiting = self.received[work.id, coin], 0, 0
+        assert self.market.asks("received", work.id, coin) == received
+        own = self.undivided[work.id, coin] if work.shares else 0
         asked = [(work.id, beneficiary, coin, work.shares) for beneficiary in self.shares[work.id]]
         found = self.market.asks_all("claimable", asked)
         for there, (beneficiary, share) in zip(found, self.shares[work.id].items(), strict=True):
             got = there + self.claimed.get((work.id, beneficiary, coin), 0)
             # Shares are of 10^18. What an ancestor loses by that is the parent's through which it is reached.
-            exact, spare = share * received, Fraction(received * MOST_ANCESTORS, WHOLE)
+            exact, spare = share * (received - own), Fraction((received - own) * MOST_ANCESTORS, WHOLE)
+            exact += own if beneficiary == work.id else 0
             assert exact - spare - 1 < got <= exact + spare
             given, waiting = given + got, waiting + there
         assert 0 <= received - given < len(self.shares[work.id])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.chain_fixture import Node
-from tests.contracts.market import COIN, MILLION, NEVER, Market, in_order
+from tests.contracts.market import COIN, MILLION, MOST_COUNTED, NEVER, Market, in_order
 
 FULL = 2**20  # in a tree of as many leaves each proof has 20 hashes
 
@@ -43,19 +43,26 @@ def _works(market: Market, terms: bytes) -> dict[str, int]:
 
 
 def _licences(market: Market, terms: bytes) -> dict[str, int]:
-    buyer, other = market.person(), market.person()
+    buyer, other, third = (market.person() for _ in range(3))
     work, next_ = market.work(market.person(), terms), market.work(market.person(), terms)
     first = market.does(buyer, "license", work.id, terms, buyer, value=1000)
     second = market.does(other, "license", work.id, terms, other, value=1000)
     next_of_holder = market.does(buyer, "license", next_.id, terms, buyer, value=1000)
-    paid = market.does(buyer, "pay", work.id, COIN, 5, value=5)
-    fresh = market.work(market.person(), market.terms())
+    fresh = market.work(ada := market.person(), terms)
+    paid = [market.does(buyer, "pay", fresh.id, COIN, 5, value=5) for _ in range(2)]
+    market.does(buyer, "license", fresh.id, terms, buyer, value=1000)
+    changed = market.does(ada, "setTerms", fresh.id, market.terms(), 0, b"")
+    market.count_sold(next_, MOST_COUNTED)
     return {
         "rights: licence, the work's first and its holder's first": _used(first),
         "rights: licence, its holder's first": _used(second),
         "rights: licence, the work's first": _used(next_of_holder),
-        "rights: pay, a work's first": _used(market.does(buyer, "pay", fresh.id, COIN, 5, value=5)),
-        "rights: pay": _used(paid),
+        f"rights: licence, its holder's first, after {MOST_COUNTED:,} others": _used(
+            market.does(third, "license", next_.id, terms, third, value=1000)
+        ),
+        "rights: setTerms, after licences and payments": _used(changed),
+        "rights: pay, a work's first": _used(paid[0]),
+        "rights: pay": _used(paid[1]),
         "rights: claim, made from no other": _used(market.does(buyer, "claim", work.id, work.id, COIN, [])),
     }
 
@@ -73,12 +80,16 @@ def _derivatives(market: Market, terms: bytes) -> dict[str, int]:
     for number, line in enumerate(lines):
         market.derive(line, in_order(parents[15 * number : 15 * number + 15]))
     wide = works[67]
+    market.does(ada, "pay", wide.id, COIN, 10**6, value=10**6)
     gas["rights: derive from 4 with 15 parents each"] = _used(market.derive(wide, in_order(lines)))
     assert len(wide.shares) == 64
     market.does(ada, "pay", wide.id, COIN, 10**6, value=10**6)
     ancestor = wide.shares[-1] >> 80 << 80
-    claimed = market.does(ada, "claim", wide.id, ancestor, COIN, wide.shares)
-    return gas | {"rights: claim, with 64 ancestors": _used(claimed)}
+    claimed = [market.does(ada, "claim", wide.id, each, COIN, wide.shares) for each in (ancestor, wide.id)]
+    return gas | {
+        "rights: claim, with 64 ancestors": _used(claimed[0]),
+        "rights: claim for the work itself, with 64 ancestors that it got late": _used(claimed[1]),
+    }
 
 
 def _fresh_terms() -> tuple[Any, ...]:

@@ -26,10 +26,11 @@ def test_a_batch_of_1000_costs_at_most_100_gas_a_photo() -> None:
 
 def test_rights_cost_at_most_what_was_promised() -> None:
     gas = {name.removeprefix("rights: "): used for name, used in json.loads(SNAPSHOT.read_text()).items()}
-    assert gas["licence, its holder's first"] <= 100_000
+    assert gas["work at depth 20, its owner's first"] <= 110_000
+    assert gas["licence, the work's first and its holder's first"] <= 100_000
     assert [gas[f"derive from {count}"] <= most for count, most in ((1, 150_000), (4, 200_000), (16, 350_000))] == [
         True
     ] * 3
     assert gas["pay, a work's first"] <= 60_000
     assert gas["claim, made from no other"] <= 95_000
-    assert gas["claim, with 64 ancestors"] <= 160_000
+    assert max(used for name, used in gas.items() if "with 64 ancestors" in name) <= 160_000

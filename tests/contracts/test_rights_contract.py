@@ -318,25 +318,39 @@ def test_parents_must_be_those_of_the_statement_and_come_before(market: Market) 
     market.derive(third, [two, one], 1)
 
 
-def test_nobody_is_cut_off_by_parents_that_are_named_too_late(market: Market) -> None:
-    terms, ada = market.terms(fee=5), market.person()
-    parent, paid, licensed = (market.work(ada, terms) for _ in range(3))
-    market.does(ada, "pay", paid.id, COIN, 7, value=7)
-    market.does(ada, "license", licensed.id, terms, market.person(), value=5)
-    for work in (paid, licensed):
-        assert market.refusal(ada, "derive", *market.derivation(work, [parent])) == "TooLateForParents"
-
-
-def test_nobody_keeps_an_owner_from_naming_parents_for_nothing(market: Market) -> None:
-    ada, envious, terms = market.person(), market.person(), market.terms()
+def test_nobody_keeps_an_owner_from_naming_parents(market: Market) -> None:
+    ada, envious, terms = market.person(), market.person(), market.terms(share=MILLION // 10)
     parent, work, other = market.work(ada, terms), market.work(ada, terms), market.statement(envious)
     assert market.refusal(envious, "pay", work.id, COIN, 0) == "WrongPayment"
     market.does(envious, "license", work.id, terms, envious)
     market.grow()
     market.register(other, terms)
     market.derive(other, [work])
+    market.does(envious, "pay", work.id, COIN, 1, value=1)
     market.derive(work, [parent])
     assert market.asks("assetOf", work.id)[4] != bytes(32)
+    assert other.shares == [work.id | WHOLE // 10], "what was made from it before passes on as it did"
+
+
+def test_what_came_before_parents_were_named_is_the_works_own(market: Market) -> None:
+    ada, bob, buyer, terms = market.person(), market.person(), market.person(), market.terms(**REMIX | {"fee": 1005})
+    parent, work = market.work(bob, market.terms(share=MILLION // 10)), market.work(ada, terms)
+    market.does(buyer, "pay", work.id, COIN, 7, value=7)
+    market.does(buyer, "claim", work.id, work.id, COIN, [])
+    market.does(buyer, "license", work.id, terms, buyer, value=1005)
+    market.derive(work, [parent])
+    assert market.asks("claimable", work.id, work.id, COIN, work.shares) == 1005
+    assert market.asks("claimable", work.id, parent.id, COIN, work.shares) == 0
+    assert market.refusal(ada, "claim", work.id, work.id, COIN, []) == "WrongShares"
+    market.does(buyer, "license", work.id, terms, ada, value=1005)
+    market.does(buyer, "pay", work.id, COIN, 4, value=4)
+    assert market.asks("received", work.id, COIN) == 7 + 1005 + 1009
+    for beneficiary, owner, amount in ((parent, bob, 100), (work, ada, 1005 + 908)):
+        before = market.balance(owner)
+        market.does(buyer, "claim", work.id, beneficiary.id, COIN, work.shares)
+        assert market.balance(owner) == before + amount
+        assert market.refusal(buyer, "claim", work.id, beneficiary.id, COIN, work.shares) == "NothingToClaim"
+    assert market.refusal(ada, "derive", *market.derivation(work, [parent])) == "TooLateForParents"
 
 
 def test_a_parent_cannot_change_its_share_between_what_was_read_and_what_is_done(market: Market) -> None:

@@ -18,7 +18,7 @@ from tests.contracts.families import (
     live,
     token,
 )
-from tests.contracts.market import COIN, MILLION, WHOLE, Market
+from tests.contracts.market import COIN, MILLION, MOST_COUNTED, NEVER, WHOLE, Market
 
 __all__ = ["shared_node"]
 
@@ -101,6 +101,88 @@ def test_an_owner_that_cannot_take_coin_harms_nobody_else(market: Market) -> Non
     assert market.asks("claimable", child.id, parent.id, COIN, child.shares) == 25
 
 
+# -- licences, whose price is counted before it is written down
+
+
+def test_licences_are_counted_at_the_price_that_they_were_sold_for(market: Market) -> None:
+    ada, buyer = market.person(), market.person()
+    coin = token(market, HONEST, buyer)
+    offers = market.terms(fee=10), market.terms(fee=300, currency=coin.address), market.terms(fee=7)
+    work = market.work(ada, offers[0])
+    for terms, value in zip(offers, (10, 0, 7), strict=True):
+        market.does(ada, "setTerms", work.id, terms, 0, b"")
+        for holder in (buyer, ada):
+            market.does(buyer, "license", work.id, terms, holder, value=value)
+    received = [market.asks("received", work.id, currency) for currency in (COIN, coin.address)]
+    assert received == [34, 600]
+    for currency, amount in zip((COIN, coin.address), received, strict=True):
+        (claimed,) = market.events(market.does(buyer, "claim", work.id, work.id, currency, []), "Claimed")
+        assert claimed["amount"] == amount
+    market.does(ada, "setTerms", work.id, offers[0], 0, b"")
+    assert market.refusal(ada, "claim", work.id, work.id, COIN, []) == "NothingToClaim"
+
+
+def test_more_licences_than_a_work_counts_are_written_down(market: Market) -> None:
+    ada, buyer, terms = market.person(), market.person(), market.terms(fee=10)
+    work = market.work(ada, terms)
+    market.count_sold(work, MOST_COUNTED - 1)
+    market.node.ask("anvil_setBalance", market.contract.address, hex(10**6))
+    for number in range(3):
+        assert market.asks("received", work.id, COIN) == 10 * (MOST_COUNTED - 1 + number)
+        market.does(buyer, "license", work.id, terms, market.person(), value=10)
+    assert market.asks("assetOf", work.id) == [ada, terms, True, False, bytes(32)], "the count is beside the rest"
+    (claimed,) = market.events(market.does(buyer, "claim", work.id, work.id, COIN, []), "Claimed")
+    assert claimed["amount"] == 10 * (MOST_COUNTED + 2)
+
+
+def test_a_licence_earns_nothing_of_what_its_work_counts(market: Market) -> None:
+    buyer, terms = market.person(), market.terms(fee=10)
+    work = market.work(market.person(), terms)
+    (made,) = market.events(market.does(buyer, "license", work.id, terms, buyer, value=10), "Licensed")
+    for asset in (made["licence"], work.id + 1, work.id + (1 << 80)):
+        assert market.asks("received", asset, COIN) == 0
+        assert market.refusal(buyer, "claim", asset, asset, COIN, []) in ("NothingToClaim", "ERC721NonexistentToken")
+    assert market.refusal(buyer, "claim", work.id, made["licence"], COIN, []) == "NothingToClaim"
+
+
+def test_a_work_that_lost_its_place_keeps_what_its_licences_brought(market: Market) -> None:
+    ada, other, terms = market.person(), market.person(), market.terms(fee=10)
+    first, copy = (market.statement(owner, upload=b"\x17" * 32) for owner in (ada, other))
+    market.grow()
+    market.register(copy, terms)
+    market.does(other, "license", copy.id, terms, other, value=10)
+    market.register(first, terms)
+    assert [market.asks("received", work.id, COIN) for work in (first, copy)] == [0, 10]
+    market.does(other, "claim", copy.id, copy.id, COIN, [])
+
+
+def test_a_token_that_has_the_offer_changed_while_it_pays_changes_no_price(market: Market) -> None:
+    ada, thief = market.person(), market.person()
+    coin = token(market, CALLS_BACK, thief)
+    cheap, dear = (market.terms(fee=fee, currency=coin.address) for fee in (10, 10**6))
+    work = market.work(ada, cheap)
+    types = [("asset", "uint256"), ("terms", "bytes32"), ("nonce", "uint256"), ("deadline", "uint256")]
+    signature = market.signed(ada, "SetTerms", types, asset=work.id, terms=dear, nonce=0, deadline=NEVER)
+    data = market.contract.encode_abi("setTerms", [work.id, dear, NEVER, signature])
+    market.mined(coin.functions.plan(data).transact({"from": thief}))
+    market.does(thief, "license", work.id, cheap, thief)
+    assert market.asks("assetOf", work.id)[1] == dear
+    assert market.asks("received", work.id, coin.address) == 10
+
+
+def test_no_payment_is_so_large_that_it_closes_the_books(market: Market) -> None:
+    ada, thief = market.person(), market.person()
+    coin = token(market, HONEST, thief)
+    market.mined(coin.functions.mint(thief, 2**255).transact({"from": thief}))
+    terms = market.terms(fee=10, currency=coin.address)
+    work = market.work(ada, terms)
+    market.does(thief, "license", work.id, terms, thief)
+    assert market.refusal(thief, "pay", work.id, coin.address, 2**128) == "WrongPayment"
+    market.does(thief, "pay", work.id, coin.address, 2**128 - 1)
+    market.does(ada, "setTerms", work.id, market.terms(), 0, b"")
+    assert market.asks("claimable", work.id, work.id, coin.address, []) == 2**128 + 9
+
+
 # -- families
 
 
@@ -113,9 +195,9 @@ def test_the_order_of_claims_changes_nothing(shared_node: Node) -> None:
     totals = set()
     for order in range(3):
         family, claims = Family(Market(shared_node), random.Random(42), 8), random.Random(order)
-        family.chance = random.Random(43)  # the same payments each time, and between them other claims
-        for _ in range(20):
-            family.pay()
+        family.chance = random.Random(43)  # the same each time, and between it other claims
+        for _ in range(30):
+            family.chance.choice((family.pay, family.pay, family.sell, family.derive, family.offer_anew))()
             if claims.random() < 0.5:
                 work = claims.choice(family.works)
                 family.claim_for(work, claims.choice(list(family.shares[work.id])), claims.choice(family.coins))
