@@ -18,8 +18,8 @@ STATEMENT_CALLS = (
     Call("put", "/v1/captures/{id}/rights", "State the rights of a photo anew (owner only), whole: what is left out is "
          "as the key has it. Until the photo is signed this is as PATCH, but leaves a hold; once it is sealed, it "
          f"is an entry of the log of its own, and what was stated before stays. At most {MOST_STATEMENTS} times; each "
-         "counts as a capture of the key's quota. 409 `too-late` while a worker has the photo: send it again.", _STATED,
-         _READ, (_ID,),
+         "counts as a capture of the key's quota. A worker that has the photo is waited for, two seconds; then 409 "
+         "`too-late`: send it again.", _STATED, _READ, (_ID,),
          {JSON: {"schema": ref("RightsToState")}}),
     Call("get", "/v1/captures/{id}/rights/{number}/receipt", "What anyone needs to verify a later statement without "
          "us: version 3 of the receipt.", {200: (JSON, ref("Receipt"))}, (*_KEYED, "not-there-yet"), (_ID, _NUMBER)),

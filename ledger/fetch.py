@@ -54,8 +54,19 @@ class _Plain(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self._end = time.monotonic() + (self.timeout or 0)
+        self._create_connection = self._connected
         super().connect()
         self.sock.settimeout(_left(self._end))  # a handshake has it as a whole
+
+    def _connected(self, address: tuple[str, int], *_: Any) -> socket.socket:
+        """Try a host's addresses one after the other, in the time for all of them."""
+        error = OSError("it has no address")
+        for found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+            try:
+                return socket.create_connection((str(found[4][0]), address[1]), _left(self._end))
+            except OSError as failed:
+                error = failed
+        raise error
 
     def send(self, data: Any) -> None:
         if self.sock:
@@ -113,18 +124,20 @@ def fetch(
 ) -> Fetched:
     """GET, or POST `body`, and read the whole answer within `timeout_s`. User and password in `url` are sent as Basic.
 
-    Raises Unavailable when there is none, or it is longer than `max_bytes`. Of an http URL it shows the host alone.
+    Raises Unavailable when there is none, or it is longer than `max_bytes`. Of the URL it shows the host alone. The
+    system looks up names in its own time.
     """
     try:
-        netloc = urlsplit(url).netloc
+        scheme, netloc, *_ = urlsplit(url)
     except ValueError:
-        netloc = ""
+        scheme, netloc = "", ""
     user, _, host = netloc.rpartition("@")
-    if not host or not url.startswith(("http://", "https://")):
-        raise Unavailable(f"{url[:80]!r} is no address that begins with http:// or https://")
+    if not host or scheme not in ("http", "https"):
+        raise Unavailable("what was given is no address that begins with http:// or https:// and goes on with a host")
     headers = {"Content-Type": media_type} if media_type else {}
     if user:
-        headers["Authorization"] = f"Basic {b64encode(unquote_to_bytes(user)).decode()}"
+        said = unquote_to_bytes(user if ":" in user else f"{user}:")
+        headers["Authorization"] = f"Basic {b64encode(said).decode()}"
     request = urllib.request.Request(url.replace(netloc, host, 1), body, headers)  # noqa: S310
     try:
         try:
@@ -145,6 +158,8 @@ def _read(answer: IO[bytes], max_bytes: int) -> bytes:
         content += chunk
         if len(content) > max_bytes:
             raise ValueError(f"the answer is longer than {max_bytes} bytes")
+    if answer.length:  # type: ignore[attr-defined]
+        raise ValueError("the answer stopped before its end")
     return content
 
 

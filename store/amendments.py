@@ -61,11 +61,11 @@ class Amendments:
 
 
 def _check_in_time(connection: Connection, row: Row[Any]) -> None:
-    if row.lease_token is not None and row.lease_until_ms > now_ms():
-        raise AtWork("a worker has it now")
     signed = facts.c.capture_id == row.id, facts.c.name.in_(("manifest", "rejection"))
     if connection.execute(sa.select(facts.c.number).where(*signed)).first():
         raise TooLate("it is signed, or was refused")
+    if row.lease_token is not None and row.lease_until_ms > now_ms():
+        raise AtWork("a worker has it now")
 
 
 def _held(row: Row[Any], hold_s: int | None) -> dict[str, Any]:

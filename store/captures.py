@@ -241,11 +241,24 @@ class CaptureRecords:
 def _read(
     connection: Connection, which: sa.Select[Any], of_them: sa.Select[Any], ids: Mapping[str, Any]
 ) -> list[Capture | Erased]:
-    """The captures of these two queries, the second for their facts."""
-    rows, written = connection.execute(which, ids).all(), defaultdict(list)
+    """The captures of these two queries, the second for their facts.
+
+    The facts first: of a capture that is not erased afterwards, all were there. Of an erased one those that are left.
+    """
+    written = _written(connection, of_them, ids)
+    rows = connection.execute(which, ids).all()
+    left = _written(connection, of_them, ids) if any(row.erased_at for row in rows) else written
+    return [_capture(connection, row, (left if row.erased_at else written)[row.id]) for row in rows]
+
+
+def _written(
+    connection: Connection, of_them: sa.Select[Any], ids: Mapping[str, Any]
+) -> Mapping[str, Sequence[sa.Row[Any]]]:
+    """The rows of facts, by their captures' ids."""
+    found: defaultdict[str, list[sa.Row[Any]]] = defaultdict(list)
     for fact in connection.execute(of_them, ids):
-        written[fact.capture_id].append(fact)
-    return [_capture(connection, row, written[row.id]) for row in rows]
+        found[fact.capture_id].append(fact)
+    return found
 
 
 def _capture(connection: Connection, row: sa.Row[Any], written: Sequence[sa.Row[Any]]) -> Capture | Erased:

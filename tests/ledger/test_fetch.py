@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -26,9 +28,60 @@ from tests.ledger.answering import answering
 from tests.service import free_port
 
 
-@pytest.mark.parametrize("url", ["", "http://", "http://[", "ftp://log.example", "file:///etc/hostname", "log.example"])
-def test_what_is_no_address_is_named(url: str) -> None:
-    with pytest.raises(Unavailable, match="is no address that begins with http"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://",
+        "http://[",
+        "ftp://ada:secret@log.example",
+        "file:///etc/secret",
+        "secret",
+        "https://ada:s[ecret@log/",
+    ],
+)
+def test_what_is_no_address_is_said_and_not_shown(url: str) -> None:
+    with pytest.raises(Unavailable, match="is no address that begins with http") as caught:
+        fetch(url)
+    assert "ecret" not in str(caught.value)
+
+
+@contextmanager
+def _deaf(address: str, port: int) -> Iterator[None]:
+    """Somebody who takes no calls: those that wait already fill the line."""
+    with socket.create_server((address, port), backlog=0), ExitStack() as lines:
+        for _ in range(3):
+            line = lines.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex((address, port))
+        yield
+
+
+def test_the_addresses_of_a_host_have_one_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    port, hosts = free_port(), ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    real = socket.getaddrinfo
+
+    def looked_up(host: str, *more: Any, **named: Any) -> Any:
+        return [found for each in (hosts if host == "many.example" else [host]) for found in real(each, *more, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    began = time.monotonic()
+    with ExitStack() as deaf:
+        for host in hosts:
+            deaf.enter_context(_deaf(host, port))
+        with pytest.raises(Unavailable, match=r"many\.example:"):
+            fetch(f"http://many.example:{port}/", timeout_s=1)
+    assert time.monotonic() - began < 1.8
+    with answering(lambda line: line.sendall(b"HTTP/1.1 200 OK\r\n\r\nhere")) as url:
+        hosts.insert(0, "127.0.0.9")  # where nobody is
+        assert fetch(url.replace("127.0.0.1", "many.example")).body == b"here"
+
+
+def test_half_an_answer_is_none() -> None:
+    with (
+        answering(lambda line: line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")) as url,
+        pytest.raises(Unavailable, match="stopped before its end"),
+    ):
         fetch(url)
 
 
@@ -146,17 +199,17 @@ def test_an_answer_has_a_length() -> None:
         assert len(fetch(url, max_bytes=2_000).body) == 2_000
 
 
-def test_user_and_password_are_sent_and_never_shown() -> None:
+@pytest.mark.parametrize(("user", "said"), [("ada:hunter%402", b"ada:hunter@2"), ("token", b"token:")])
+def test_user_and_password_are_sent_and_never_shown(user: str, said: bytes) -> None:
     asked: list[bytes] = []
 
     def answer(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.1 200 OK\r\n\r\nwelcome")
 
     with answering(answer, asked=asked) as url:
-        with_user = url.replace("://", "://ada:hunter%402@")
-        assert fetch(with_user).body == b"welcome"
+        assert fetch(url.replace("http://", f"HTTP://{user}@")).body == b"welcome"
     headers = dict(line.split(": ", 1) for line in asked[0].decode().split("\r\n")[1:] if line)
-    assert b64decode(headers["Authorization"].removeprefix("Basic ")) == b"ada:hunter@2"
+    assert b64decode(headers["Authorization"].removeprefix("Basic ")) == said
     assert headers["Host"] in url
     for bad in (f"127.0.0.1:{free_port()}/hunter2", "127.0.0.1:1/hunter2 hunter2", "127.0.0.1:x/hunter2"):
         with pytest.raises(Unavailable) as caught:

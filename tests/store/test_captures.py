@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from pipeline.errors import Conflict, Unavailable
+from pipeline.errors import Conflict, Erased, Unavailable
 from pipeline.record import (
     Asset,
     Credentials,
@@ -27,9 +27,11 @@ from store import captures as module
 from store import schema
 from store.captures import CaptureRecords
 from store.database import Database, now_text
+from store.erasure import Erasures
 from store.idempotency import KeyReused
 from tests.databases import give_tables
 from tests.forks import FORKS
+from tests.store.tags import tag_of
 
 ASSET = Asset(bytes(32), "image/jpeg", 7)
 CREDENTIALS = Credentials("none", "none", None, None, None, 0, None, None)
@@ -240,6 +242,25 @@ def test_inclusion_facts_of_the_first_version_lose_only_what_the_log_says_anyway
     assert records.get("a").fact("inclusion") == Inclusion(3, 7)
     records.put("a", "inclusion", Inclusion(3, 7))
     database.close()
+
+
+def test_one_that_is_erased_while_it_is_read_is_whole_or_erased(database: Database, records: CaptureRecords) -> None:
+    name = _new(records, "a", b"a" * 32)
+    records.put(name, "credentials", CREDENTIALS)
+    whole, erasures = records.get(name), Erasures(database, lambda sha256: None, tag_of)
+
+    def erase(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if not erased:  # after the first of the two questions
+            erased.append(statement)
+            erasures.erase(name)
+
+    erased: list[str] = []
+    sa.event.listen(database.engine, "after_cursor_execute", erase)
+    found = records.those([name])
+    assert erased and found in ({}, {name: whole})
+    with pytest.raises(Erased) as left:
+        records.get(name)
+    assert "credentials" not in left.value.facts
 
 
 def test_several_are_read_at_once_and_in_as_many_questions_as_two(database: Database, records: CaptureRecords) -> None:
