@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.chain_fixture import Node
-from tests.contracts.market import COIN, MILLION, MOST_COUNTED, NEVER, Market, in_order
+from tests.contracts.market import COIN, MILLION, MOST_COUNTED, NEVER, Market, Work, in_order
 
 FULL = 2**20  # in a tree of as many leaves each proof has 20 hashes
 
@@ -69,7 +69,7 @@ def _licences(market: Market, terms: bytes) -> dict[str, int]:
 
 def _derivatives(market: Market, terms: bytes) -> dict[str, int]:
     ada = market.person()
-    works = [market.statement(ada) for _ in range(72)]
+    works = [market.statement(ada) for _ in range(85)]
     market.grow()
     for work in works:
         market.register(work, terms)
@@ -86,10 +86,32 @@ def _derivatives(market: Market, terms: bytes) -> dict[str, int]:
     market.does(ada, "pay", wide.id, COIN, 10**6, value=10**6)
     ancestor = wide.shares[-1] >> 80 << 80
     claimed = [market.does(ada, "claim", wide.id, each, COIN, wide.shares) for each in (ancestor, wide.id)]
+    given = dearest(market, lines[:3], works[68:])
+    gas["rights: derive from 16 in a row, 48 above the first, by licences"] = _used(market.does(ada, "derive", *given))
     return gas | {
         "rights: claim, with 64 ancestors": _used(claimed[0]),
         "rights: claim for the work itself, with 64 ancestors that it got late": _used(claimed[1]),
     }
+
+
+def dearest(market: Market, lines: list[Work], works: list[Work]) -> tuple[Any, ...]:
+    """What `derive` takes for the last of 17 works of one owner to be made from the others: nothing costs more.
+
+    Each parent's list of ancestors is sent. Together they have most words where the parents share them and stand in a
+    row: the first is made from `lines`, three works with 15 parents each, and each other one from the one before. Each
+    has terms of its own, under which the owner has a licence.
+    """
+    *row, child = works
+    for before, parent in zip([lines, *([each] for each in row)], row, strict=False):
+        market.derive(parent, in_order(before))
+    assert [len(each.shares) for each in row] == list(range(48, 64))
+    parents, licences = in_order(row), []
+    for fee, parent in enumerate(parents, 1):
+        terms = market.terms(share=MILLION // 100, fee=fee)
+        market.does(parent.owner, "setTerms", parent.id, terms, 0, b"")
+        bought = market.does(child.owner, "license", parent.id, terms, child.owner, value=fee)
+        licences.append(market.events(bought, "Licensed")[0]["licence"])
+    return market.derivation(child, parents, 0, licences)
 
 
 def _fresh_terms() -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import json
 
+from ledger.relay import MOST_GAS
 from tests.chain_fixture import Node, shared_node
 from tests.contracts.gas import BATCH, SNAPSHOT, measure
 from tests.contracts.rights_gas import measure_rights
@@ -31,6 +32,7 @@ def test_rights_cost_at_most_what_was_promised() -> None:
     assert [gas[f"derive from {count}"] <= most for count, most in ((1, 150_000), (4, 200_000), (16, 350_000))] == [
         True
     ] * 3
+    assert max(gas[name] for name in gas if name != "deploy") <= 0.75 * MOST_GAS, "the relay carries every wish"
     assert gas["pay, a work's first"] <= 60_000
     assert gas["claim, made from no other"] <= 95_000
     assert max(used for name, used in gas.items() if "with 64 ancestors" in name) <= 160_000

@@ -11,11 +11,12 @@ from ledger.signer import LocalSigner
 from pipeline.errors import Rejected
 from tests.chain_fixture import KEY, Node, shared_node
 from tests.contracts.market import COIN, MILLION, Market, in_order
+from tests.contracts.rights_gas import dearest
 from tests.ledger.rpc_proxy import Altered
 
 __all__ = ["shared_node"]
 
-GAS_OF_A_BYTE = 1000  # as a rollup estimates while publishing its data is dear
+GAS_OF_A_BYTE = 200  # as a rollup estimates while publishing its data is dear
 BURNS = "0x62030d405b600190038060045700"  # counts down from 200,000, at 26 gas each: five million, then all is well
 
 
@@ -45,17 +46,16 @@ def rollup(shared_node: Node) -> Iterator[Rollup]:
     proxy.close()
 
 
-def test_the_largest_family_is_carried_where_its_data_alone_take_more(rollup: Rollup) -> None:
+def test_the_dearest_family_is_carried_where_its_data_alone_take_more(rollup: Rollup) -> None:
     market, relay = rollup.market, rollup.relay
     terms = market.terms(share=MILLION // 100)
-    works = [market.statement(relay.sender) for _ in range(48 + 16 + 1)]
+    works = [market.statement(relay.sender) for _ in range(45 + 3 + 16 + 1)]
     market.grow()
     for work in works:
         market.register(work, terms)
-    above, parents, child = works[:48], works[48:64], works[64]
-    for number, parent in enumerate(parents):
-        market.derive(parent, in_order(above[3 * number : 3 * number + 3]))
-    signed = relay.sign_wish("derive", *market.derivation(child, in_order(parents)))
+    for number, line in enumerate(lines := works[45:48]):
+        market.derive(line, in_order(works[15 * number : 15 * number + 15]))
+    signed = relay.sign_wish("derive", *dearest(market, lines, works[48:]))
     assert signed.gas > MOST_GAS
     relay.send(signed.raw)
     found = relay.wait([signed.hash], 10)
