@@ -352,6 +352,23 @@ class Services:
 
         return self.settings.rights_contract or first_contract(self.relay_key())
 
+    def check_rights_contract(self) -> None:
+        """Raise SettingError when works are in a contract on the embedded chain that is not the relay account's own.
+
+        Nobody named it, so another and empty one would be created, in which no work is found.
+        """
+        from ledger.accounts import first_contract_of
+
+        if self.settings.chain_url or self.settings.rights_contract:
+            return
+        made = [first_contract_of(bytes.fromhex(account[-40:])) for account in self.orders.creators()]
+        if made and self.rights_contract not in made:
+            raise SettingError(
+                f"works are in the contract {made[-1]}, which another account created than that of the key in "
+                f"{self._relay_file}: put the old key back there (CAPTURE_RELAY_KEY_FILE), or set "
+                f"CAPTURE_RIGHTS_CONTRACT={made[-1]}"
+            )
+
     @cached_property
     def works(self) -> "Works":
         """What the rights contract answers; asked without web3."""
@@ -381,8 +398,11 @@ class Services:
         """The key of the account that pays for rights; made at the first start."""
         from ledger.accounts import read_or_make_key
 
-        file = self.settings.relay_key_file or self.settings.keys / "chain" / "relay.key"
-        return read_or_make_key(file, self.settings.chain_password_file)
+        return read_or_make_key(self._relay_file, self.settings.chain_password_file)
+
+    @property
+    def _relay_file(self) -> Path:
+        return self.settings.relay_key_file or self.settings.keys / "chain" / "relay.key"
 
     @cached_property
     def statements(self) -> RightsStatements:

@@ -68,8 +68,13 @@ def owner_address(seed_file: Path, owner: str) -> bytes:
 
 def first_contract(key: bytes) -> str:
     """The address of the contract that this key's account creates first (nonce 0), `checksummed`."""
+    return first_contract_of(_address(key))
+
+
+def first_contract_of(account: bytes) -> str:
+    """As `first_contract`, by the account's address."""
     # RLP of the list (address, 0): 0xd6 is a list of 22 bytes, 0x94 a string of 20, 0x80 the number 0.
-    return checksummed(bytes(keccak(b"\xd6\x94" + _address(key) + b"\x80"))[-20:])
+    return checksummed(bytes(keccak(b"\xd6\x94" + account + b"\x80"))[-20:])
 
 
 def checksummed(address: bytes) -> str:

@@ -98,9 +98,13 @@ class Chain(Blocks):
             self._chain_id = self._nodes.chain_id()
         return self._chain_id
 
-    def nonce(self) -> int:
-        """How many transactions of this account are in blocks: the next one's nonce."""
-        return self._ask("eth_getTransactionCount", self.sender, "latest").number()
+    def nonce(self, account: str | None = None) -> int:
+        """How many transactions of this account, or of ours, are in blocks: the next one's nonce."""
+        return self._ask("eth_getTransactionCount", account or self.sender, "latest").number()
+
+    def can_come(self, account: str, nonce: int, transactions: Sequence[str]) -> bool:
+        """Whether the node keeps one of these for a block to come: it knows it, and no block has one of that nonce."""
+        return self.nonce(account) <= nonce and any(map(self._knows, transactions))
 
     def free_nonce(self) -> int:
         """As `nonce`, when nothing of this account waits for a block. Raises Unavailable while something does.

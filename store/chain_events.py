@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from store.changes import DERIVED, note_changes
 from store.database import Database, now_text
 from store.lineage import still_there
-from store.schema import captures, chain_events, chain_reading, relayed
+from store.schema import captures, chain_events, chain_reading, orders, relayed
 from store.shares import captures_of, write_shares
 
 
@@ -98,10 +98,15 @@ def _known(
 
 
 def _ours(connection: Connection, events: Sequence[ChainEvent]) -> set[str]:
-    """Those of the events' transactions that were sent for orders, or replaced by others of higher fees."""
+    """Those of the events' transactions that were sent for orders, or replaced by others of higher fees.
+
+    Not for orders that were refused: what is in a block all the same, after it was given up on, nobody has told.
+    """
     asked = {event.transaction for event in events}
-    sent = sa.select(relayed.c.hash).where(relayed.c.hash.in_(asked))
-    replaced = sa.select(relayed.c.replaced).where(relayed.c.replaced != "[]")
+    refused = sa.select(orders.c.id).where(orders.c.state == "refused")
+    told = sa.or_(relayed.c.order_id.is_(None), relayed.c.order_id.not_in(refused))
+    sent = sa.select(relayed.c.hash).where(relayed.c.hash.in_(asked), told)
+    replaced = sa.select(relayed.c.replaced).where(relayed.c.replaced != "[]", told)
     older = {each for row in connection.execute(replaced).scalars() for each in json.loads(row)} if asked else set()
     return set(connection.execute(sent).scalars()) | asked & older
 

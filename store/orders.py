@@ -43,7 +43,8 @@ class Order:
 class Relayed:
     """A transaction that was sent, or is about to be. `account`: who sends it, on which chain (CAIP-10).
 
-    `replaced`: those of the same nonce that paid less, oldest first. The chain takes one of them.
+    `replaced`: those of the same nonce that paid less, oldest first. The chain takes one of them. `abandoned`: it is
+    sent no more.
     """
 
     account: str
@@ -51,6 +52,12 @@ class Relayed:
     hash: str
     raw: bytes
     replaced: tuple[str, ...] = ()
+    abandoned: bool = False
+
+    @property
+    def sender(self) -> str:
+        """The account's address."""
+        return self.account.rpartition(":")[2]
 
     @property
     def hashes(self) -> tuple[str, ...]:
@@ -132,6 +139,12 @@ class Orders:
             row = connection.execute(made.order_by(orders.c.number).limit(1)).first()
         return _order(row) if row else None
 
+    def creators(self) -> list[str]:
+        """The accounts that created contracts from here, once there are works in one."""
+        created = relayed.c.order_id.is_(None), sa.exists().where(orders.c.kind == "asset", WAS_DONE)
+        with self._database.read() as connection:
+            return list(connection.execute(sa.select(relayed.c.account).where(*created)).scalars())
+
     def waiting(self) -> list[str]:
         """The ids of what is not done: first what was sent and is in no block yet, then the oldest."""
         mine = sa.select(orders.c.id).where(orders.c.state == "open").order_by(orders.c.raw.is_(None), orders.c.number)
@@ -165,6 +178,16 @@ class Orders:
                 hashes = json.dumps([*json.loads(order.transactions), new.hash])
                 values = {"transactions": hashes, "raw": new.raw}
                 connection.execute(orders.update().where(orders.c.id == order_id).values(values))
+
+    def give_up(self, given_up: Sequence[Relayed]) -> None:
+        """Send these no more: what they were for, which may have been done before, is to be signed anew."""
+        with self._database.write() as connection:
+            for sent in given_up:
+                mine = relayed.c.account == sent.account, relayed.c.nonce == sent.nonce, relayed.c.hash == sent.hash
+                connection.execute(relayed.update().where(*mine).values(abandoned=True))
+                theirs = orders.c.id.in_(sa.select(relayed.c.order_id).where(*mine))
+                over = sa.or_(orders.c.raw == sent.raw, orders.c.state == "done")
+                connection.execute(orders.update().where(theirs, over).values(state="open", raw=None))
 
     def newest_of(self, order: Order) -> Relayed | None:
         """What was sent last for an order; None when its place was given to another, so that no block will hold it."""
@@ -215,7 +238,7 @@ class Orders:
             # A work is made once, and says once what it was made from: a chain that lost its blocks gets that again.
             if known and order.kind in ("asset", "derive"):
                 return
-            if _brought_nothing(order.kind, held, whole):
+            if brought_nothing(order.kind, held, whole):
                 return
             note_changes(connection, ORDERED[order.kind], now_text(), mine)
             if order.kind == "derive":
@@ -242,7 +265,7 @@ class Orders:
             connection.execute(orders.update().where(orders.c.id == order.id).values(values))
 
 
-def _brought_nothing(kind: Kind, held: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
+def brought_nothing(kind: Kind, held: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
     """Whether nothing was there to be paid, or the licence was there already: anybody may ask for that, and its owner
     is told nothing new. `held`: what a transaction of the order's own had brought."""
     if kind == "licence":
@@ -258,7 +281,8 @@ def _note(connection: Connection, name: str, works: Sequence[str], but: str) -> 
 
 
 def _relayed(row: Row[Any]) -> Relayed:
-    return Relayed(row.account, row.nonce, row.hash, bytes(row.raw), tuple(json.loads(row.replaced)))
+    replaced = tuple(json.loads(row.replaced))
+    return Relayed(row.account, row.nonce, row.hash, bytes(row.raw), replaced, row.abandoned)
 
 
 def _order(row: Row[Any]) -> Order:

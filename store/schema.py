@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -441,7 +442,8 @@ Index(
 )
 
 # Every transaction that an account of ours sent to the rights contract: a chain that lost its newest blocks gets them
-# again. `account`: whose nonce it is, and on which chain (CAIP-10, at most 7 + 32 + 1 + 42 characters).
+# again. `account`: whose nonce it is, and on which chain (CAIP-10, at most 7 + 32 + 1 + 42 characters). `abandoned`: it
+# is sent no more, because another may have done what it was for; its hash stays known.
 relayed = Table(
     "relayed",
     metadata,
@@ -451,6 +453,7 @@ relayed = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("order_id", String(24), index=True),  # none for the contract's creation
     Column("replaced", Text, nullable=False, server_default="[]"),  # hashes of those with lower fees
+    Column("abandoned", Boolean, nullable=False, server_default=false()),
 )
 
 # What happened to works at the rights contract without an order of ours (store/chain_events.py). `place`: of the entry

@@ -68,6 +68,7 @@ def _prepare(services: Services) -> None:
         )
     services.database.migrate()
     settings.keys.mkdir(mode=0o700, exist_ok=True)
+    services.check_rights_contract()
     _ = services.checkpoint_signer, services.witnesses, services.notify_keys.sender, services.attestation
     services.index.rebuild()
     services.points.check()  # before the first verdict: a backup may have been put back under files of another time

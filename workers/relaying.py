@@ -12,7 +12,7 @@ from ledger.endpoints import WrongChain
 from ledger.relay import Event, Relay
 from ledger.signing import SignedTransaction
 from pipeline.errors import Conflict, Rejected, Unavailable
-from store.orders import Order, Relayed
+from store.orders import Order, Relayed, brought_nothing
 from wiring import Services
 from workers.pauses import Pauses
 from workers.rounds import rounds
@@ -93,22 +93,29 @@ class Relaying:
     def heal(self) -> None:
         """Give a chain that lost its newest blocks what we had sent: the same bytes, in their order.
 
-        The log's contract must have its roots back first, or statements would prove nothing.
+        The log's contract must have its roots back first, or statements would prove nothing. What was abandoned stays
+        so; behind the place that it leaves empty no block takes anything, and orders for that are signed anew.
         """
         relay, orders = self._services.relay, self._services.orders
-        lost = orders.relayed(relay.account, relay.nonce())
-        if not lost:
+        first = relay.nonce()
+        lost = [each for each in orders.relayed(relay.account, first) if not each.abandoned]
+        again = [each for nonce, each in enumerate(lost, first) if each.nonce == nonce]
+        behind = [each for each in lost[len(again) :] if not relay.can_come(each.sender, each.nonce, each.hashes)]
+        if not again and not behind:
             return
         newest = self._services.log.newest()
         if relay.log_size(self._services.log_contract) < (newest[0] if newest else 0):
             raise Unavailable("the log's contract, which does not have its newest root")
         if relay.local:
             relay.fund_locally()  # what it lost had our play money in it
-        log.warning("%d transactions for the rights contract are in no block: they are sent again", len(lost))
-        for each in lost:
+        log.warning("%d transactions for the rights contract are in no block: they are sent again", len(again))
+        if behind:
+            log.warning("%d have an empty place before them: what they were for is signed anew", len(behind))
+        orders.give_up(behind)
+        for each in again:
             with suppress(Reverted):  # the order that it was for is looked at again
                 self._send(relay, each)
-        orders.reopen([each.hash for each in lost])
+        orders.reopen([each.hash for each in again])
 
     def _ready(self) -> Wishes:
         relay, contract = self._services.relay, self._services.log_contract
@@ -122,18 +129,37 @@ class Relaying:
         return self._wishes
 
     def _advance(self, order: Order, wishes: Wishes) -> None:
-        relay, orders = self._services.relay, self._services.orders
         while order.state == "open":
-            if order.raw is not None:
-                orders.mined(order, self._outcome(relay, orders.newest_of(order)))
-            elif isinstance(step := wishes.next(order), Done):
+            try:
+                self._go_on(order, wishes)
+            except (Rejected, WouldRevert):
+                if not self._came_late(order):
+                    raise
+            order = self._services.orders.get(order.id)
+
+    def _go_on(self, order: Order, wishes: Wishes) -> None:
+        relay, orders = self._services.relay, self._services.orders
+        if order.raw is not None:
+            orders.mined(order, self._outcome(relay, orders.newest_of(order)))
+        elif isinstance(step := wishes.next(order), Done):
+            if not (brought_nothing(order.kind, order.result or {}, step.result) and self._came_late(order)):
                 orders.done(order, step.result)
-            elif orders.count_sent(order) >= MOST_SENT:
-                raise Rejected("the chain undid every transaction that was sent for this")
-            else:
-                signed = self._sign(step, relay)
-                orders.signed(order, _to_send(relay, signed))
-            order = orders.get(order.id)
+        elif orders.count_sent(order) >= MOST_SENT:
+            raise Rejected("the chain undid every transaction that was sent for this")
+        else:
+            orders.signed(order, _to_send(relay, self._sign(step, relay)))
+
+    def _came_late(self, order: Order) -> bool:
+        """Whether a transaction that was given up on is in a block all the same; what it brought is kept."""
+        relay, held, found = self._services.relay, dict(order.result or {}), dict[str, Any]()
+        for transaction in order.transactions:
+            with suppress(Reverted):
+                if relay.inclusion(transaction):
+                    found |= _found(relay.events(transaction))
+        if held | found == held:
+            return False
+        self._services.orders.mined(order, found)
+        return True
 
     def _outcome(self, relay: Relay, sent: Relayed | None) -> dict[str, Any]:
         """What a transaction brought, when it is in a block; nothing when it never can be."""
@@ -144,9 +170,10 @@ class Relaying:
         return _found(relay.events(transaction)) if transaction else {}
 
     def _mined(self, relay: Relay, sent: Relayed) -> str | None:
-        """The hash by which a transaction is in a block; None when that is not for us to bring about any more.
+        """The hash by which a transaction is in a block; None when it is given up on, because no block will have it.
 
-        What else has its place, or was done by it later, the next step sees.
+        What else has its place, or was done by it later, the next step sees. Raises Unavailable while it waits for a
+        block, also where another account than today's sent it: signed anew, its wish might be carried out twice.
         """
         why = f"{sent.account} sent {sent.hash}, and this service's account is {relay.account} now"
         try:
@@ -154,9 +181,15 @@ class Relaying:
                 return self._send(relay, sent)
         except PlaceTaken as taken:
             why = f"{taken}: another program uses the relay's key"
+        if relay.can_come(sent.sender, sent.nonce, sent.hashes):
+            raise Unavailable(
+                f"the chain at {relay.host}, where {sent.hash} waits for a block: {sent.sender} sent it, which was "
+                "this service's account before"
+            )
         if found := relay.wait(sent.hashes, LAG_S):
             return found.transaction
         log.error("%s; what is wanted is signed anew", why)
+        self._services.orders.give_up([sent])
         return None
 
     def _sign(self, step: Step, relay: Relay) -> SignedTransaction:

@@ -16,13 +16,19 @@ log = logging.getLogger(__name__)
 def rounds(
     what: str, look: Callable[[], None], every_s: float, sleep: Callable[[float], None] = time.sleep
 ) -> NoReturn:
-    """Look again and again; no error that `look` raises ends it. `what` is what waits meanwhile, for the log."""
+    """Look again and again; no error that `look` raises ends it. `what` is what waits meanwhile, for the log.
+
+    Why it waits is a warning once, until it goes on or waits for something else.
+    """
+    warned = ""
     while True:
         pause_s = every_s
         try:
             look()
+            warned = ""
         except Unavailable as unavailable:
-            log.warning("%s waits: %s", what, unavailable)
+            news, warned = str(unavailable) != warned, str(unavailable)
+            log.log(logging.WARNING if news else logging.INFO, "%s waits: %s", what, unavailable)
             pause_s = WAITING_S
         except Conflict as conflict:
             log.error("%s is out of use until a person has looked: %s", what, conflict)

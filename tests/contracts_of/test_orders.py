@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from alembic.config import Config
 
 from ledger.signer import LocalSigner
 from ledger.signing import sign
+from pipeline.errors import Conflict
 from pipeline.record import Asset, Request, Rights
 from store import erasure
 from store.captures import CaptureRecords
@@ -126,16 +128,49 @@ def test_why_it_waits_is_news_once(world: World) -> None:
 
 
 def test_what_an_earlier_version_sent_is_of_whoever_signed_it(world: World) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(erasure.__file__).parent / "migrations"))
-    config.attributes["engine"] = world.database.engine
-    command.downgrade(config, "0022")
+    _to(world, "0022")
     sent = [_sent(world, chain_id, nonce) for nonce, chain_id in enumerate((1, 84532))]
     world.database.migrate()
     assert [world.orders.relayed(each.account, 0) for each in sent] == [[each] for each in sent]
-    command.downgrade(config, "0022")
+    _to(world, "0022")
     world.database.migrate()
     assert [world.orders.relayed(each.account, 0) for each in sent] == [[], [sent[1]]], "it knows the newest account"
+
+
+def test_an_earlier_version_gets_what_the_newest_account_sent_and_did_not_give_up(world: World) -> None:
+    world.capture("a")
+    order = world.add("a")
+    sent = [Relayed(account, nonce, f"0x{nonce}", b"") for nonce, account in enumerate("baab")]
+    for each in sent:  # the newest order's last transaction is the second account's
+        world.orders.signed(world.orders.get(order.id), each)
+    world.orders.give_up(sent[:1])
+    _to(world, "0022")
+    with world.database.read() as connection:
+        assert list(connection.execute(sa.text("select nonce from relayed")).scalars()) == [3]
+
+
+def test_what_cannot_be_read_of_an_earlier_versions_is_named(world: World) -> None:
+    _to(world, "0022")
+    _sent(world, 1, 0)
+    _insert(world, {"nonce": 7, "hash": "0xabc", "raw": b"\x02\xff", "order_id": None})
+    with pytest.raises(Conflict, match=r"transaction 0xabc with the nonce 7.* restore the newest backup"):
+        world.database.migrate()
+    with world.database.write() as connection:
+        connection.execute(sa.text("delete from relayed where nonce = 7"))
+    world.database.migrate()
+
+
+def _to(world: World, version: str) -> None:
+    """As a database of an earlier version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(erasure.__file__).parent / "migrations"))
+    config.attributes["engine"] = world.database.engine
+    command.downgrade(config, version)
+
+
+def _insert(world: World, row: dict[str, Any]) -> None:
+    with world.database.write() as connection:
+        connection.execute(sa.insert(sa.table("relayed", *map(sa.column, row))).values(row))
 
 
 def _sent(world: World, chain_id: int, nonce: int) -> Relayed:
@@ -144,7 +179,8 @@ def _sent(world: World, chain_id: int, nonce: int) -> Relayed:
     signer = LocalSigner(bytes(31) + bytes([chain_id % 251]))
     signed = sign(FIELDS | {"chainId": chain_id, "nonce": nonce}, COIN, signer)
     order = world.add(f"{nonce}")
-    row = {"nonce": nonce, "hash": signed.hash, "raw": signed.raw, "order_id": order.id, "replaced": '["0x1"]'}
-    with world.database.write() as connection:
-        connection.execute(sa.insert(sa.table("relayed", *map(sa.column, row))).values(row))
+    _insert(
+        world,
+        {"nonce": nonce, "hash": signed.hash, "raw": signed.raw, "order_id": order.id, "replaced": '["0x1"]'},
+    )
     return Relayed(f"eip155:{chain_id}:{signer.address}", nonce, signed.hash, signed.raw, ("0x1",))

@@ -6,6 +6,7 @@ import pytest
 
 from ledger.sequence import sequence
 from pipeline.parents import asset_id
+from store.chain_events import ChainEvent, ChainEvents
 from store.changes import Changes
 from store.orders import Kind, Order, Orders, Relayed
 from tests.ledger.log_world import World
@@ -91,6 +92,35 @@ def test_accounts_and_chains_have_places_of_their_own(world: World) -> None:
     orders.replaced(other, newer := Relayed(ELSEWHERE, 1, "0x3", b"3"))
     assert [each.hashes for each in orders.relayed(ELSEWHERE, 1)] == [(newer.hash, other.hash)]
     assert [each.hashes for each in orders.relayed(ACCOUNT, 1)] == [("0x1",)]
+
+
+def test_what_is_given_up_on_stays_known_and_is_signed_anew(world: World) -> None:
+    orders = Orders(world.database)
+    waiting, done = (orders.add("c0", "owner", "terms", {}) for _ in range(2))
+    for nonce, order in enumerate((waiting, done, done)):
+        orders.signed(orders.get(order.id), Relayed(ACCOUNT, nonce, f"0x{nonce}", b"%d" % nonce))
+    orders.done(done, {})
+    first, _, last = orders.relayed(ACCOUNT, 0)
+    orders.give_up([first, last])
+    assert [each.abandoned for each in orders.relayed(ACCOUNT, 0)] == [True, False, True]
+    assert [(held.state, held.raw) for held in map(orders.get, (waiting.id, done.id))] == [("open", None)] * 2
+    assert orders.newest_of(orders.get(done.id)) == orders.relayed(ACCOUNT, 2)[0]
+    orders.signed(orders.get(waiting.id), Relayed(ACCOUNT, 0, "0x3", b"3"))
+    assert [each.abandoned for each in orders.relayed(ACCOUNT, 0)] == [False, False, True], "its place is free"
+
+
+def test_what_a_refused_order_brought_all_the_same_is_told(world: World) -> None:
+    orders, events, capture = Orders(world.database), ChainEvents(world.database), world.get("c0")
+    asset = asset_id(capture.fact("asset").sha256, capture.fact("inclusion").index)
+    order = orders.add("c0", "owner", "claim", {"beneficiary": f"{asset:#x}"})
+    orders.signed(order, cheap := Relayed(ACCOUNT, 0, "0x0", b"0"))
+    orders.replaced(cheap, Relayed(ACCOUNT, 0, "0x1", b"1"))
+    said = [ChainEvent(name, 0, 9, "claim", asset, {"amount": "7"}) for name in ("0x0", "0x1")]
+    events.keep("1:0xc0", 0, 9, said)
+    assert events.of("c0", "claim") == []
+    orders.refused(orders.get(order.id), "nothing is there")
+    events.keep("1:0xc0", 0, 9, said)
+    assert [each.transaction for each in events.of("c0", "claim")] == ["0x0", "0x1"]
 
 
 def test_a_licence_that_was_there_already_is_not_told_again(world: World) -> None:

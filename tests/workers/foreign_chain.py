@@ -1,6 +1,5 @@
 """A service's photo on a chain of others, and wishes of it that only the test carries there."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -8,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_keys.datatypes import PrivateKey
 
+from ledger.accounts import read_or_make_key
+from ledger.rights import RIGHTS
+from ledger.signer import LocalSigner
 from pipeline.errors import Unavailable
+from pipeline.works import COIN
 from rights.offers import offer_json, parse_offer
 from settings import Engines, load_settings
 from store.orders import Kind, Order, Relayed
@@ -22,6 +24,7 @@ from wiring import Services
 from workers.relaying import Relaying
 
 WAIT_S = 0.3
+STRANGER = "0x" + "5A" * 20
 
 
 @dataclass
@@ -50,7 +53,7 @@ class World:
         return int((self.now().result or {})["asset"], 16)
 
     def paid_by(self, name: str) -> None:
-        """From now on another account with coins is the service's; its key file has this name."""
+        """From now on this account, which gets coins, is the service's; its key file has this name."""
         file, address = key(self.folder, name)
         self.node.ask("anvil_setBalance", address, hex(10**19))
         self.service.environ["CAPTURE_RELAY_KEY_FILE"] = str(file)
@@ -72,6 +75,15 @@ class World:
         """Another order for the work."""
         return self.services.orders.add(self.order.capture_id, self.order.owner, kind, asked)
 
+    def pay(self, amount: int) -> None:
+        """A stranger pays the work. The chain must be mining."""
+        data = RIGHTS.call("pay", self.work(), COIN, amount)
+        for method, *values in (("anvil_setBalance", hex(10**20)), ("anvil_impersonateAccount",)):
+            self.node.ask(method, STRANGER, *values)
+        to = self.services.relay.contract
+        answer = self.node.ask("eth_sendTransaction", {"from": STRANGER, "to": to, "value": hex(amount), "data": data})
+        assert "error" not in answer, answer
+
     def waits(self) -> Order:
         """Look once at a chain that takes nothing."""
         with suppress(Unavailable):
@@ -86,11 +98,9 @@ class World:
 
 
 def key(folder: Path, name: str) -> tuple[Path, str]:
-    """A new account's key file, and its address."""
-    file, private = folder / name, secrets.token_bytes(32)
-    file.write_text(private.hex())
-    file.chmod(0o600)
-    return file, PrivateKey(private).public_key.to_checksum_address()
+    """An account's key file, made when there is none, and its address."""
+    file = folder / name
+    return file, LocalSigner(read_or_make_key(file)).address
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 
-from ledger.rights import RIGHTS
 from ledger.signing import nonce_of
 from pipeline.errors import Unavailable
 from pipeline.works import COIN
@@ -107,10 +106,7 @@ def test_one_order_that_meets_a_fault_of_ours_keeps_no_other_waiting(world: Worl
     assert world.now().state == "done"
     assert (orders.get(broken.id).state, "operator" in (orders.get(broken.id).problem or "")) == ("open", True)
     assets = world.now().result or {}
-    node, rights = world.node, world.services.relay.contract
-    payer, data = world.services.relay.sender, RIGHTS.call("pay", int(assets["asset"], 16), COIN, 5)
-    node.ask("anvil_impersonateAccount", payer)
-    node.ask("eth_sendTransaction", {"from": payer, "to": rights, "value": "0x5", "data": data})
+    world.pay(5)
     claim = orders.add(mine.capture_id, mine.owner, "claim", {"beneficiary": assets["asset"], "currency": COIN})
     world.relaying.look()
     refused = orders.get(claim.id)
@@ -119,4 +115,4 @@ def test_one_order_that_meets_a_fault_of_ours_keeps_no_other_waiting(world: Worl
     paid = orders.add(mine.capture_id, mine.owner, "claim", {"beneficiary": assets["asset"], "currency": COIN})
     world.relaying.look()
     assert (orders.get(paid.id).result or {})["to"].lower() == wallet.lower()
-    assert node.ask("eth_getBalance", wallet, "latest")["result"] == "0x5"
+    assert world.node.ask("eth_getBalance", wallet, "latest")["result"] == "0x5"
