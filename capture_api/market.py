@@ -85,10 +85,15 @@ def free_uses(asset: int, work: WorkState, uses: Sequence[str] = USES) -> list[s
 
 def terms_now(work: WorkState) -> Terms:
     """The terms that it is offered under. Raises Unavailable for a node that does not show them."""
+    return terms_named(work.terms_id)
+
+
+def terms_named(terms_id: bytes) -> Terms:
+    """What terms on the chain say. Raises Unavailable for a node that does not show them."""
     with suppress(Conflict):
-        if terms := works().terms(work.terms_id):
+        if terms := works().terms(terms_id):
             return terms
-    raise Unavailable(f"the chain, which does not show the terms that {work.terms_id.hex()} stands for")
+    raise Unavailable(f"the chain, which does not show the terms that {terms_id.hex()} stands for")
 
 
 def asset_of(capture: Capture) -> int:

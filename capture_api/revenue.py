@@ -11,13 +11,13 @@ from capture_api.body import CAPTURE_ID
 from capture_api.captures import captures, own
 from capture_api.cursor import Cursor
 from capture_api.json_body import read_json
-from capture_api.market import ADDRESS, asset_of, known, made, shares_of, terms_now, works
+from capture_api.market import ADDRESS, asset_of, known, made, shares_of, terms_named, works
 from capture_api.orders import order_json, ordered, seen_json
 from capture_api.problems import Problem
 from capture_api.render import json_answer
 from capture_api.services import services
 from capture_api.works import MAX_BODY_BYTES
-from ledger.asking import WorkState
+from ledger.asking import OtherShares, WorkState
 from pipeline.errors import Conflict
 from pipeline.kin import title_of
 from pipeline.record import Capture, encode
@@ -29,6 +29,7 @@ from store.shares import Descendant
 MOST_PAYMENTS = 200
 MOST_CLAIMS = 100
 MOST_CURRENCIES = 20  # that others paid in: each is a question to the chain for the work and for each of its ancestors
+MOST_OFFERS = 20  # of those that others bought under, the newest: each may be a question to the chain
 OFFERS: tuple[Kind, ...] = ("asset", "terms")
 MOST_DERIVATIVES = 50  # in one page: each takes two or three questions to the chain
 
@@ -119,12 +120,12 @@ def _from_derivative(each: Descendant, asset: int) -> dict[str, Any] | None:
 
 
 def _waiting(earner: Capture, asset: int) -> list[dict[str, Any]]:
-    """What a work earned for another and did not pay out; nothing while the chain does not show the work."""
+    """What a work earned for another and did not pay out; nothing while the chain does not show the work so."""
     try:
         earning, work = made(earner)
         shares = shares_of(earner, work)
         found = [(each, works().claimable(earning, asset, shares, each)) for each in _currencies(earner, work)]
-    except (Conflict, Problem):
+    except (Conflict, OtherShares, Problem):
         return []
     return [{"currency": _named(currency), "claimable": str(amount)} for currency, amount in found]
 
@@ -132,12 +133,17 @@ def _waiting(earner: Capture, asset: int) -> list[dict[str, Any]]:
 def _currencies(capture: Capture, work: WorkState) -> list[str]:
     """Those that a work may have earned in: the coin, those of its prices, now and before, and what it was paid in.
 
+    Its owner can have set a price, and another one later, without us: then the licences that were sold name its terms.
+
     Not what anybody only asked for, or everybody could make this as long as they like.
     """
     offers = (order for kind in OFFERS for order in services().orders.of(capture.id, kind))
     asked = {from_json(order.asked["terms"]).currency for order in offers}
     paid = [seen.told["currency"] for seen in services().chain_events.of(capture.id, "payment")]
-    return sorted({COIN, terms_now(work).currency, *asked, *[*dict.fromkeys(paid)][:MOST_CURRENCIES]})
+    bought = [seen.told["terms_id"] for seen in services().chain_events.of(capture.id, "licence")]
+    offered = [work.terms_id, *map(bytes.fromhex, [*dict.fromkeys(bought)][-MOST_OFFERS:])]
+    priced = {terms_named(each).currency for each in offered}
+    return sorted({COIN, *priced, *asked, *[*dict.fromkeys(paid)][:MOST_CURRENCIES]})
 
 
 def _revenue(asset: int, shares: list[int], currency: str) -> dict[str, Any]:

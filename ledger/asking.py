@@ -27,6 +27,10 @@ def nodes(urls: str) -> Endpoints:
     return Endpoints(urls, _connect)
 
 
+class OtherShares(Unavailable):
+    """A work's list of shares is another than the one that was passed: it was just said what the work was made from."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkState:
     """How a work stands on the chain. `counts`: it is the first of its file; `awaits_parents`: it cannot earn yet."""
@@ -124,6 +128,13 @@ class Works:
         """How it stands."""
         return LicenceState(*self.view("licenceOf", licence))
 
+    def is_early(self, licence: int) -> bool:
+        """Whether it is from before its work's parents were named: what is made by it passes nothing on to those."""
+        try:
+            return bool(self.view("isEarly", licence)[0])
+        except Refused:  # a contract of the version before, where none is
+            return False
+
     def may(self, asset: int, holder: str, use: str) -> bool:
         """Whether somebody may use a work, with or without a licence; `use` is one of USES."""
         return bool(self.view("hasLicence", asset, holder, USES.index(use))[0])
@@ -147,9 +158,14 @@ class Works:
     def claimable(self, asset: int, beneficiary: int, shares: Sequence[int], currency: str = COIN) -> int:
         """What is there now of it for one of them. `shares` as the work's Derived event has them.
 
-        Of what came before that event, everything is the work's own.
+        Of what came before that event, everything is the work's own. Raises OtherShares.
         """
-        return int(self.view("claimable", asset, beneficiary, currency, list(shares))[0])
+        try:
+            return int(self.view("claimable", asset, beneficiary, currency, list(shares))[0])
+        except Conflict as conflict:
+            if "WrongShares" in str(conflict):
+                raise OtherShares(f"the chain, where the shares of {asset:#x} are others by now") from None
+            raise
 
     def payments(self, asset: int, most: int) -> list[Payment] | None:
         """The newest payments that a work got, oldest first; None when the node gives no old events.

@@ -222,6 +222,8 @@ class Relaying:
             self._services.orders.done(order, self._held(order, int(refusal.values[0])))
         elif refusal.name == "NotTheOwner" and self._wishes and self._wishes.is_owner(order):
             raise Unavailable("the chain, where not every node knows yet what was signed before")
+        elif refusal.name == "WrongShares":
+            raise Unavailable("the chain, where a list of shares is another by now: it is read again")
         elif refusal.name == "NotTheReviewer":
             relay = self._services.relay
             raise Rejected(NOT_THE_REVIEWER.format(reviewer=relay.works.reviewer(), ours=relay.sender))

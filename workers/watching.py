@@ -1,12 +1,13 @@
 """What happens at the rights contract without an order of ours is seen, and told to whoever follows the works."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ledger.blocks import Reverted
 from ledger.relay import Relay, Said
 from ledger.rpc import Refused
+from pipeline.works import Terms
 from store.chain_events import ChainEvent
 from wiring import Services
 from workers.rounds import rounds
@@ -57,7 +58,7 @@ class Watching:
                     raise
                 most //= 2  # it gives so many blocks, or events, to nobody
                 continue
-            self._keep(name, first, last, list(told(said)))
+            self._keep(name, first, last, list(told(said, self._services.works.terms)))
             first = last + 1
         self._newest = newest
 
@@ -77,19 +78,21 @@ class Watching:
         return newest
 
 
-def told(entries: Sequence[Said]) -> Iterator[ChainEvent]:
-    """What of this concerns works. The payment of a licence is told with the licence."""
+def told(entries: Sequence[Said], terms: Callable[[bytes], Terms | None]) -> Iterator[ChainEvent]:
+    """What of this concerns works. The payment of a licence is told with it. `terms`: what an id stands for."""
     for previous, entry in zip([None, *entries], entries, strict=False):
-        if entry.name == "Paid" and previous and _is_licence_of(previous, entry):
+        if entry.name == "Paid" and previous and _pays_for(entry, previous, terms):
             continue
         if (reader := _READERS.get(entry.name)) and (read := reader(entry.values)):
             kind, work, says, others = read
             yield ChainEvent(entry.transaction, entry.place, entry.block, kind, work, says, others)
 
 
-def _is_licence_of(previous: Said, paid: Said) -> bool:
+def _pays_for(paid: Said, previous: Said, terms: Callable[[bytes], Terms | None]) -> bool:
+    """Whether this is the licence's price: a licence that cost nothing may be followed by a payment of another kind."""
     same = previous.transaction == paid.transaction and previous.values.get("asset") == paid.values["asset"]
-    return same and previous.name == "Licensed"
+    sold = terms(previous.values["termsId"]) if same and previous.name == "Licensed" else None
+    return sold is not None and sold.fee == paid.values["amount"] and sold.currency == paid.values["currency"]
 
 
 Read = tuple[str, int, dict[str, Any], tuple[int, ...]]

@@ -53,6 +53,10 @@ WORDS = {
     "ERC721InvalidReceiver": "the account that it should go to can hold no works and no licences",
     "UnknownTerms": "these terms are not on the chain",
 }
+GAVE_WAY = (
+    "the parent {parent:#x} is no work any more: an earlier statement about its file turned up. Leave it out. A photo "
+    "whose own statement names it can earn nothing: register another file of it, made from the one that counts"
+)
 NOT_THE_REVIEWER = (
     "the contract's reviewer is {reviewer}, not this service's account {ours}: whoever has that account sends this to "
     "the contract, or hands the role over by `capture chain offer-reviewer {ours}`"
@@ -149,15 +153,20 @@ class Wishes:
         declared = [int(each, 16) for each in order.asked["declared"]]
         parents = [*sorted(declared), *sorted(set(licences) - set(declared))]
         for parent in parents:
-            self._made(parent)
+            if not self._made(parent).counts:
+                raise Rejected(GAVE_WAY.format(parent=parent))
         held = [licences[parent] for parent in parents]
         if any("terms" not in parent for parent in order.asked["parents"]):  # of an earlier version
             raise Rejected("it does not say which terms of the parents were read: order it again")
         read = {int(parent["asset"], 16): bytes.fromhex(parent["terms"]) for parent in order.asked["parents"]}
         terms = [read[parent] for parent in parents]
-        above = [self._shares(parent) for parent in parents]
+        above = [self._above(parent, licence) for parent, licence in zip(parents, held, strict=True)]
         signed = self._signed(order, "Derive", asset, parents, held, terms)
         return Step("derive", (asset, parents, len(declared), held, terms, above, *signed))
+
+    def _above(self, parent: int, licence: int) -> Sequence[int]:
+        """What `derive` takes as the list of a parent's ancestors."""
+        return [] if licence and self._works.is_early(licence) else self._shares(parent)
 
     def _licence(self, order: Order, capture: Capture) -> Next:
         """Bought by our own account: on the embedded chain, whose coin is play money."""

@@ -82,9 +82,9 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @notice The licence's terms do not let it be given on, or it has ended.
     /// @param licence Which.
     error NotTransferable(uint256 licence);
-    /// @notice What came is not what was to be paid; nothing was taken.
-    /// @param came The amount that came.
-    error WrongPayment(uint256 came);
+    /// @notice What came is not what was to be paid, or nobody can pay so much: 0, or 2^128 and more. Nothing was taken.
+    /// @param amount What came; where it is the amount itself that cannot be, that.
+    error WrongPayment(uint256 amount);
     /// @notice Nothing is there for that work now.
     error NothingToClaim();
 
@@ -143,6 +143,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         address holder; // the first
         uint40 until;
         uint32 terms;
+        bool early;
     }
 
     /// @notice Where a statement is in the log: its place, the size of a tree that the log's contract holds, the proof.
@@ -233,7 +234,8 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
     /// @param declared How many of them the statement commits to.
     /// @param licences For each the licence of the work's owner, or 0 where none is needed.
     /// @param terms For each the id of the terms that the owner read, its own or the licence's: its share is theirs.
-    /// @param above For each the list of its own ancestors' shares, from its `Derived` event; empty when it has none.
+    /// @param above For each the list of its own ancestors' shares, from its `Derived` event; empty when it has none, or
+    /// the licence is from before it had any (`isEarly`).
     /// @param deadline Until when the signature holds; without meaning when the owner calls.
     /// @param signature The owner's, of `Derive`; empty when the owner calls.
     function derive(
@@ -320,7 +322,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         bool isNew;
         (licence, isNew) = _place(asset, holder, number);
         uint40 until = terms.duration == 0 ? 0 : uint40(block.timestamp + terms.duration);
-        _licences[licence] = Licence(holder, until, number);
+        _licences[licence] = Licence(holder, until, number, work.marks & DERIVED == 0);
         if (isNew) {
             _increaseBalance(holder, 1);
             emit Transfer(address(0), holder, licence);
@@ -477,6 +479,14 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         return (licence & ~LICENCE_PART, ownerOf(licence), _termsIds[held.terms], held.until);
     }
 
+    /// @notice Whether a licence is from before its work was said to be made from others. What is made by it passes on to
+    /// the work alone: so nothing that the work's owner says later takes from whoever has the licence what was bought.
+    /// @param licence Which.
+    /// @return True also while the work has no parents; false for what is no licence.
+    function isEarly(uint256 licence) external view returns (bool) {
+        return _licences[licence].early;
+    }
+
     /// @notice The work of a file and its place in the log; it need not have been made.
     /// @param upload SHA-256 of the file.
     /// @param place The statement's place in the log, from 0.
@@ -560,7 +570,7 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         }
     }
 
-    /// @dev Check that the parent may be used so, and return its share, of 10^18, and the digest of its list.
+    /// @dev Check that the parent may be used so, and return its share, of 10^18, and the digest of the list above it.
     function _takeFrom(
         uint256 parent, Asset storage work, uint256 asset, address owner, uint256 licence, bytes32 termsId
     ) private returns (uint256, bytes32) {
@@ -569,7 +579,9 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         if (marks & HALTED != 0) _checkNotHalted(parent);
         if (marks & AWAITS_PARENTS != 0) revert ParentsMissing(parent);
         if (from.place >= _placeIn(asset)) revert ParentIsLater(parent);
-        uint32 number = licence == 0 ? from.terms : _heldTerms(parent, owner, licence);
+        bool alone = marks & DERIVED == 0;
+        uint32 number = from.terms;
+        if (licence != 0) (number, alone) = _held(parent, owner, licence);
         if (_termsIds[number] != termsId) revert TermsChanged(_termsIds[number]);
         Terms storage terms = _terms[number];
         bool isForSale = licence == 0 && terms.fee > 0;
@@ -581,14 +593,14 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             if (work.terms != number) revert TermsAreInherited(parent, _termsIds[number]);
             work.marks |= INHERITS;
         }
-        return (uint256(terms.share) * (Shares.WHOLE / MILLION), marks & DERIVED != 0 ? _shares[parent] : bytes32(0));
+        return (uint256(terms.share) * (Shares.WHOLE / MILLION), alone ? bytes32(0) : _shares[parent]);
     }
 
-    function _heldTerms(uint256 parent, address owner, uint256 licence) private view returns (uint32) {
+    function _held(uint256 parent, address owner, uint256 licence) private view returns (uint32 terms, bool early) {
         Licence memory held = _licences[licence];
         bool fits = uint80(licence) != 0 && licence & ~LICENCE_PART == parent;
         if (!fits || _ownerOf(licence) != owner || !_lasts(held)) revert LicenceNeeded(parent);
-        return held.terms;
+        return (held.terms, held.early);
     }
 
     /// @dev Where the holder's licence goes: a place whose licence has ended, or a new one. One that lasts stays as it
@@ -638,8 +650,10 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
         return work.marks & DERIVED == 0 ? (before + counted, since) : (before, since + counted);
     }
 
-    /// @dev What it is for is in the books already: a token that calls back finds them as they will be.
+    /// @dev What it is for is in the books already: a token that calls back finds them as they will be, and the events
+    /// in the books' order.
     function _take(uint256 asset, address currency, uint256 amount) private {
+        if (amount != 0) emit Paid(asset, currency, amount);
         if (currency == address(0) || amount == 0) {
             if (msg.value != amount) revert WrongPayment(msg.value);
         } else {
@@ -649,7 +663,6 @@ contract Rights is ERC721, EIP712, Nonces, IERC2981, Reviews, TermsBook, Reentra
             uint256 came = IERC20(currency).balanceOf(address(this)) - before;
             if (came != amount) revert WrongPayment(came);
         }
-        if (amount != 0) emit Paid(asset, currency, amount);
     }
 
     function _checkSignature(address owner, bytes32 said, uint256 deadline, bytes calldata signature) private view {

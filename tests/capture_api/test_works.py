@@ -51,6 +51,17 @@ def made(service: Running, capture: str, terms: Any = None, key: str = "") -> di
     return found
 
 
+def token_of(rpc: str, holder: str) -> Any:
+    """A token of which this account has much, as a contract that web3 calls for the account."""
+    node = Web3(Web3.HTTPProvider(rpc))
+    nodes(rpc).ask("anvil_setBalance", holder, hex(10**18))
+    nodes(rpc).ask("anvil_impersonateAccount", holder)
+    made_of = json.loads((ROOT / "tests/contracts/Coin.json").read_text())
+    creation = node.eth.contract(abi=made_of["abi"], bytecode=made_of["bytecode"]).constructor(holder)
+    receipt = node.eth.wait_for_transaction_receipt(creation.transact({"from": holder}))
+    return node.eth.contract(Web3.to_checksum_address(str(receipt["contractAddress"])), abi=made_of["abi"])
+
+
 def newest(service: Running, key: str = "") -> str:
     """Where the walk through an owner's captures ends now."""
     walk = service.ask("GET", "/v1/captures", key=key).json
@@ -277,13 +288,8 @@ def test_a_price_in_a_token_is_paid_when_the_buyer_names_it(service: Running, tm
     rpc = json.loads((service.home / "run/engines.json").read_text())["chain_url"]
     (tmp_path / "buyer.key").write_text("3b" * 32)
     (tmp_path / "buyer.key").chmod(0o600)
-    holder, node = LocalSigner(b"\x3b" * 32).address, Web3(Web3.HTTPProvider(rpc))
-    nodes(rpc).ask("anvil_setBalance", holder, hex(10**18))
-    nodes(rpc).ask("anvil_impersonateAccount", holder)  # only to make the token: the command signs by itself
-    made_of = json.loads((ROOT / "tests/contracts/Coin.json").read_text())
-    creation = node.eth.contract(abi=made_of["abi"], bytecode=made_of["bytecode"]).constructor(holder)
-    address = str(node.eth.wait_for_transaction_receipt(creation.transact({"from": holder}))["contractAddress"])
-    coin: Any = node.eth.contract(Web3.to_checksum_address(address), abi=made_of["abi"])
+    coin = token_of(rpc, LocalSigner(b"\x3b" * 32).address)
+    holder, address = LocalSigner(b"\x3b" * 32).address, str(coin.address)
     capture = registered(service, 7064)
     made(service, capture, {"preset": "commercial", "fee": "5000", "currency": address})
     page = f"{service.base}/a/{capture}"

@@ -120,6 +120,38 @@ def test_the_family_has_shares_and_what_only_the_chain_names(
     assert {each["id"] for each in open_record["ancestors"]} == {None, photo}
 
 
+def test_a_licence_from_before_a_works_parents_were_named_makes_works_of_that_work_alone(
+    service: Running, people: list[str]
+) -> None:
+    photo, collage, poster = (registered(service, 7211 + number, people[number]) for number in range(3))
+    for capture, fee, key in zip((photo, collage, poster), ("0", "1000", "0"), people, strict=True):
+        made(service, capture, REMIX | {"fee": fee}, key)
+    works = [ask(service, "GET", f"/v1/captures/{each}/asset", key=key).json
+             for each, key in zip((photo, collage, poster), people, strict=True)]  # fmt: skip
+    holder = {"holder": works[2]["owner"]}
+    bought = ask(service, "POST", f"/v1/captures/{collage}/licences", holder, people[2]).json["result"]["licence"]
+    named = {"parents": [{"id": photo}]}
+    assert ask(service, "POST", f"/v1/captures/{collage}/derivation", named, people[1]).json["state"] == "done"
+    by_licence = {"parents": [{"id": collage, "licence": bought}]}
+    order = ask(service, "POST", f"/v1/captures/{poster}/derivation", by_licence, people[2]).json
+    assert order["state"] == "done", order
+    assert order["result"]["shares"] == [str(int(works[1]["asset"], 16) | 10**17)], "nothing to the photo"
+
+
+def test_a_parent_that_gave_way_to_an_earlier_statement_is_named_to_the_owner(
+    service: Running, people: list[str]
+) -> None:
+    seeds = 7214, 7214, 7215
+    first, copy, collage = (registered(service, seed, key) for seed, key in zip(seeds, people, strict=True))
+    for capture, key in ((copy, people[1]), (collage, people[2]), (first, people[0])):
+        made(service, capture, FREE_REMIX, key)
+    named = {"parents": [{"id": copy}]}
+    order = ask(service, "POST", f"/v1/captures/{collage}/derivation", named, people[2])
+    gone = ask(service, "GET", f"/v1/captures/{copy}/asset", key=people[1]).json
+    assert (order.status, gone["counts"]) == (409, False)
+    assert f"he parent {gone['asset']} is no work any more" in order.json["detail"]
+
+
 def test_what_was_declared_and_never_said_on_the_chain_has_no_share(service: Running, people: list[str]) -> None:
     parent = registered(service, 7210, people[0])
     child = registered(service, 7211, people[1], Capture_Metadata=json.dumps({"parents": [{"id": parent}]}))

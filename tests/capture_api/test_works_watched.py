@@ -5,12 +5,14 @@ import time
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from ledger.asking import nodes
 from ledger.endpoints import Endpoints
-from ledger.rights import RIGHTS
+from ledger.rights import RIGHTS, terms_id, values
 from pipeline.works import COIN
-from tests.capture_api.test_works import REMIX, ask, made, newest, registered, told
+from rights.offers import parse_offer
+from tests.capture_api.test_works import REMIX, ask, made, newest, registered, token_of, told
 from tests.service import Running
 
 BUYER, OTHER = "0x" + "6b" * 20, "0x" + "6c" * 20
@@ -71,6 +73,24 @@ def test_what_happens_without_an_order_is_told_once_and_listed(service: Running,
     sent(chain, _reviewer(chain, contract), contract, RIGHTS.call("flag", asset, b"copy".ljust(32, b"\0"), b"\1" * 32))
     assert told(service, capture, before, 7)[-1] == "review"
     assert len(ask(service, "GET", f"/v1/captures/{capture}/licences").json["bought"]) == 2
+
+
+def test_money_in_a_currency_that_only_the_owners_wallet_ever_named_is_seen(service: Running, chain: Endpoints) -> None:
+    rpc = json.loads((service.home / "run/engines.json").read_text())["chain_url"]
+    coin = token_of(rpc, to_checksum_address(BUYER))
+    capture = registered(service, 7431)
+    made(service, capture, {"preset": "commercial", "fee": "5000"})
+    work = ask(service, "GET", f"/v1/captures/{capture}/asset").json
+    contract, asset, before = work["chain"]["contract"], int(work["asset"], 16), newest(service)
+    other = parse_offer({"preset": "commercial", "fee": "70", "currency": coin.address})
+    sent(chain, work["owner"], contract, RIGHTS.call("addTerms", values(other)))
+    sent(chain, work["owner"], contract, RIGHTS.call("setTerms", asset, terms_id(other), 0, b""))
+    coin.functions.approve(to_checksum_address(contract), 70).transact({"from": to_checksum_address(BUYER)})
+    sent(chain, BUYER, contract, RIGHTS.call("license", asset, terms_id(other), BUYER))
+    sent(chain, work["owner"], contract, RIGHTS.call("setTerms", asset, bytes.fromhex(work["terms_id"]), 0, b""))
+    assert told(service, capture, before, 1) == ["licence"]
+    earned = ask(service, "GET", f"/v1/captures/{capture}/revenue").json["currencies"]
+    assert {each["currency"]: each["received"] for each in earned} == {None: "0", coin.address.lower(): "70"}
 
 
 def test_a_derivation_by_the_owners_own_transaction_counts_like_an_order(service: Running, chain: Endpoints) -> None:

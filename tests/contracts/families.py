@@ -58,6 +58,7 @@ class Family:
         self.claimed: dict[tuple[int, int, str], int] = {}
         self.shares = {work.id: {work.id: Fraction(1)} for work in self.works}
         self._held: dict[tuple[int, str, Offer], int] = {}
+        self._early = {0: False}  # of each licence, whether its work had no parents yet
         market.grow()
         for work in self.works:
             market.register(work, self.terms[self.offer[work.id]])
@@ -78,10 +79,11 @@ class Family:
         parents = in_order(self.chance.sample(self.works[:number], min(number, self.chance.randrange(5))))
         licences = [self._licence(parent, work.owner) for parent in parents]
         gets: dict[int, Fraction] = {work.id: Fraction(1)}
-        for parent in parents:
+        for parent, licence in zip(parents, licences, strict=True):
             share = Fraction(self.offer[parent.id][0], MILLION)
             gets[work.id] -= share
-            for each, part in self.shares[parent.id].items():
+            above = {parent.id: Fraction(1)} if self._early[licence] else self.shares[parent.id]
+            for each, part in above.items():
                 gets[each] = gets.get(each, Fraction(0)) + share * part
         if gets[work.id] < 0:
             refused = self.market.refusal(work.owner, "derive", *self.market.derivation(work, parents, 0, licences))
@@ -102,7 +104,8 @@ class Family:
         if fee and (work.id, holder, offer) not in self._held:
             given = (work.id, self.terms[offer], holder)
             receipt = self.market.does(holder, "license", *given, value=fee if coin == COIN else 0)
-            self._held[work.id, holder, offer] = self.market.events(receipt, "Licensed")[0]["licence"]
+            licence = self._held[work.id, holder, offer] = self.market.events(receipt, "Licensed")[0]["licence"]
+            self._early[licence] = not work.shares
             self.received[work.id, coin] += fee
         return self._held[work.id, holder, offer] if fee else 0
 

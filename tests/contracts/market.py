@@ -28,6 +28,9 @@ WHOLE, MILLION = 10**18, 10**6
 DENIED, ALLOWED, PAID = range(3)  # AiTraining
 COMMERCIAL, DERIVATIVES, AI_TRAINING = range(3)  # Use
 NEVER = 2**256 - 1
+# What an owner signs to have it derived.
+DERIVE = [("asset", "uint256"), ("parents", "uint256[]"), ("licences", "uint256[]"), ("terms", "bytes32[]"),
+          ("deadline", "uint256")]  # fmt: skip
 MOST_COUNTED = 2**12 - 1  # licences that a work's slot counts before their price is written into a book
 _ERRORS = LOG_ERRORS | {
     "0x" + Web3.keccak(text=f"{e['name']}({','.join(i['type'] for i in e['inputs'])})")[:4].hex(): e["name"]
@@ -223,7 +226,8 @@ class Market:
         """What `derive` takes when the owner calls it."""
         given = list(licences) or [0] * len(parents)
         terms = [self.read(each, licence) for each, licence in zip(parents, given, strict=False)]
-        above = [each.shares for each in parents]
+        early = [bool(licence) and self.asks("isEarly", licence) for licence in given]
+        above = [[] if alone else each.shares for each, alone in zip(parents, early, strict=False)]
         return work.id, [each.id for each in parents], declared, given, terms, above, 0, b""
 
     def count_sold(self, work: Work, sold: int) -> None:

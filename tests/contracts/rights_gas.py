@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.chain_fixture import Node
+from tests.contracts.families import HONEST, token
 from tests.contracts.market import COIN, MILLION, MOST_COUNTED, NEVER, Market, Work, in_order
 
 FULL = 2**20  # in a tree of as many leaves each proof has 20 hashes
@@ -53,6 +54,8 @@ def _licences(market: Market, terms: bytes) -> dict[str, int]:
     market.does(buyer, "license", fresh.id, terms, buyer, value=1000)
     changed = market.does(ada, "setTerms", fresh.id, market.terms(), 0, b"")
     market.count_sold(next_, MOST_COUNTED)
+    priced = market.work(ada, in_token := market.terms(fee=1000, currency=token(market, HONEST, buyer).address))
+    sold = [market.does(buyer, "license", priced.id, in_token, market.person()) for _ in range(2)]
     return {
         "rights: licence, the work's first and its holder's first": _used(first),
         "rights: licence, its holder's first": _used(second),
@@ -60,6 +63,8 @@ def _licences(market: Market, terms: bytes) -> dict[str, int]:
         f"rights: licence, its holder's first, after {MOST_COUNTED:,} others": _used(
             market.does(third, "license", next_.id, terms, third, value=1000)
         ),
+        "rights: licence for a plain token, the contract's first of it and its holder's first": _used(sold[0]),
+        "rights: licence for a plain token, its holder's first": _used(sold[1]),
         "rights: setTerms, after licences and payments": _used(changed),
         "rights: pay, a work's first": _used(paid[0]),
         "rights: pay": _used(paid[1]),

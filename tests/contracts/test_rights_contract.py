@@ -12,6 +12,7 @@ from tests.contracts.market import (
     COIN,
     COMMERCIAL,
     DERIVATIVES,
+    DERIVE,
     MILLION,
     NEVER,
     PAID,
@@ -25,8 +26,6 @@ __all__ = ["shared_node"]
 
 DAY_S = 24 * 3600
 REMIX: dict[str, Any] = {"share": MILLION // 10, "fee": 1000}
-DERIVE = [("asset", "uint256"), ("parents", "uint256[]"), ("licences", "uint256[]"), ("terms", "bytes32[]"),
-          ("deadline", "uint256")]  # fmt: skip
 REGISTER = [("leaf", "bytes32"), ("terms", "bytes32"), ("deadline", "uint256")]
 
 
@@ -318,6 +317,19 @@ def test_parents_must_be_those_of_the_statement_and_come_before(market: Market) 
     market.derive(third, [two, one], 1)
 
 
+def test_a_work_whose_declared_parent_gave_way_to_an_earlier_statement_earns_nothing(market: Market) -> None:
+    ada, bob, terms = market.person(), market.person(), market.terms()
+    first, copy = (market.statement(owner, upload=b"\x31" * 32) for owner in (ada, bob))
+    market.grow()
+    market.register(copy, terms)
+    child = market.work(bob, terms, parents=[copy.id])
+    market.register(first, terms)
+    tried = (([copy], 1, "Superseded"), ([first], 1, "WrongParents"), ([first], 0, "WrongParents"))
+    for parents, declared, error in tried:
+        assert market.refusal(bob, "derive", *market.derivation(child, parents, declared)) == error
+    assert market.refusal(ada, "pay", child.id, COIN, 1, value=1) == "ParentsMissing"
+
+
 def test_nobody_keeps_an_owner_from_naming_parents(market: Market) -> None:
     ada, envious, terms = market.person(), market.person(), market.terms(share=MILLION // 10)
     parent, work, other = market.work(ada, terms), market.work(ada, terms), market.statement(envious)
@@ -366,6 +378,37 @@ def test_a_parent_cannot_change_its_share_between_what_was_read_and_what_is_done
     assert market.refusal(bob, "derive", *given, [], [[]], 0, b"") == "WrongParents"
     market.does(ada, "setTerms", parent.id, fair, 0, b"")
     market.does(relay, "derive", *given, [fair], [[]], NEVER, signature)
+
+
+def test_a_licence_from_before_parents_were_named_passes_on_to_none_of_them(market: Market) -> None:
+    ada, bob, eve, terms = market.person(), market.person(), market.person(), market.terms(**REMIX)
+    parent, sold = market.work(ada, market.terms(share=MILLION // 2)), market.work(ada, terms)
+    buys = "license", sold.id, terms
+    (early,) = market.events(market.does(bob, *buys, bob, value=1000), "Licensed")
+    market.derive(sold, [parent])
+    (late,) = market.events(market.does(eve, *buys, eve, value=1000), "Licensed")
+    assert [market.asks("isEarly", each["licence"]) for each in (early, late)] == [True, False]
+    assert not market.asks("isEarly", sold.id)
+    bobs, eves = market.work(bob, terms), market.work(eve, terms)
+    for work, licence, wrong in ((bobs, early, sold.shares), (eves, late, [])):
+        given = list(market.derivation(work, [sold], 0, [licence["licence"]]))
+        given[5] = [wrong]
+        assert market.refusal(work.owner, "derive", *given) == "WrongShares"
+        market.derive(work, [sold], 0, [licence["licence"]])
+    assert bobs.shares == [sold.id | WHOLE // 10]
+    assert eves.shares == sorted([sold.id | WHOLE // 20, parent.id | WHOLE // 20])
+
+
+def test_a_licence_that_ended_and_is_bought_again_is_of_the_work_as_it_is_then(market: Market) -> None:
+    ada, bob, terms = market.person(), market.person(), market.terms(**REMIX, duration=DAY_S)
+    parent, work = market.work(ada, market.terms()), market.work(ada, terms)
+    (before,) = market.events(market.does(bob, "license", work.id, terms, bob, value=1000), "Licensed")
+    market.derive(work, [parent])
+    assert market.asks("isEarly", before["licence"])
+    market.later(DAY_S + 1)
+    (again,) = market.events(market.does(bob, "license", work.id, terms, bob, value=1000), "Licensed")
+    assert again["licence"] == before["licence"]
+    assert not market.asks("isEarly", again["licence"])
 
 
 def test_revenue_goes_to_whom_its_owner_named(market: Market) -> None:
@@ -440,11 +483,16 @@ def test_at_most_16_parents_and_64_ancestors(market: Market) -> None:
     assert market.refusal(ada, "derive", *market.derivation(line[80], in_order(line[:17]))) == "WrongParents"
     for number in range(4):
         market.derive(line[64 + number], in_order(line[16 * number : 16 * number + 15]))
+    bob = market.person()
+    (bought,) = market.events(market.does(bob, "license", line[70].id, terms, bob), "Licensed")
     market.derive(line[70], in_order(line[64:68]))
     assert len(line[70].shares) == 64
     market.derive(line[71], [line[15]])
     wide = market.derivation(line[72], in_order([line[70]]))
     assert market.refusal(ada, "derive", *wide) == "TooManyAncestors"
+    promised = market.work(bob, terms, parents=[line[70].id])
+    assert market.refusal(bob, "derive", *market.derivation(promised, [line[70]], 1)) == "TooManyAncestors"
+    market.derive(promised, [line[70]], 1, [bought["licence"]])
 
 
 # -- signatures that are used once

@@ -3,9 +3,11 @@
 import os
 import random
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
+from ledger.rights import RIGHTS
 from tests.chain_fixture import Node, shared_node
 from tests.contracts.families import (
     CALLS_BACK,
@@ -18,7 +20,7 @@ from tests.contracts.families import (
     live,
     token,
 )
-from tests.contracts.market import COIN, MILLION, MOST_COUNTED, NEVER, WHOLE, Market
+from tests.contracts.market import COIN, DERIVE, MILLION, MOST_COUNTED, NEVER, WHOLE, Market
 
 __all__ = ["shared_node"]
 
@@ -168,6 +170,31 @@ def test_a_token_that_has_the_offer_changed_while_it_pays_changes_no_price(marke
     market.does(thief, "license", work.id, cheap, thief)
     assert market.asks("assetOf", work.id)[1] == dear
     assert market.asks("received", work.id, coin.address) == 10
+
+
+def test_events_tell_the_same_split_as_the_books_when_a_token_calls_back(market: Market) -> None:
+    ada = market.person()
+    coin = token(market, CALLS_BACK, ada)
+    parent, terms = market.work(ada, market.terms(share=MILLION // 2)), market.terms(fee=10, currency=coin.address)
+    for name, amount in (("pay", 1000), ("license", 10)):
+        work = market.work(ada, terms)
+        given = market.derivation(work, [parent])
+        said = dict(zip(("asset", "parents", "licences", "terms"), (*given[:2], *given[3:5]), strict=True))
+        signature = market.signed(ada, "Derive", DERIVE, **said, deadline=NEVER)
+        data = market.contract.encode_abi("derive", [*given[:6], NEVER, signature])
+        market.mined(coin.functions.plan(data).transact({"from": ada}))
+        values = (coin.address, amount) if name == "pay" else (terms, ada)
+        receipt = market.does(ada, name, work.id, *values)
+        (paid,), (derived,) = (_places(market, receipt, event) for event in ("Paid", "Derived"))
+        assert paid < derived, "what came before the list is the work's own"
+        (shares,) = (each["shares"] for each in market.events(receipt, "Derived"))
+        assert market.asks("claimable", work.id, work.id, coin.address, shares) == amount
+
+
+def _places(market: Market, receipt: Any, event: str) -> list[int]:
+    """Where in a block the contract said so."""
+    topic = RIGHTS.topic(event)
+    return [each["logIndex"] for each in receipt["logs"] if f"0x{each['topics'][0].hex()}" == topic]
 
 
 def test_no_payment_is_so_large_that_it_closes_the_books(market: Market) -> None:

@@ -39,6 +39,16 @@ def test_terms_that_are_not_those_of_their_id_are_not_believed_and_not_remembere
     assert told == [], "what was found once is not asked again"
 
 
+def test_a_contract_that_does_not_know_early_licences_has_none() -> None:
+    def reverts(connection: socket.socket) -> None:
+        error = {"code": 3, "message": "execution reverted", "data": "0x"}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "error": error}).encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + body)
+
+    with answering(reverts) as url:
+        assert not Works(nodes(url), CONTRACT).is_early(1)
+
+
 @pytest.mark.parametrize("data", [None, "", "0x", "0xzz", "0x1", "0x12345678", "nonsense"])
 def test_what_is_no_error_of_the_contract_has_no_reason(data: str | None) -> None:
     assert RIGHTS.reason(data) is None

@@ -1,17 +1,19 @@
 """The contract's events where a chain takes blocks back and puts what was in them elsewhere, or nowhere."""
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from eth_account import Account
 
+from ledger.relay import Said
 from ledger.rights import RIGHTS
-from pipeline.works import COIN
+from pipeline.works import COIN, Terms
 from store import schema
 from tests.workers.foreign_chain import World, shared_world
-from workers.watching import Watching
+from workers.watching import Watching, told
 
 __all__ = ["shared_world"]
 
@@ -92,6 +94,17 @@ def test_what_moved_to_another_block_is_told_once_and_is_in_its_new_place(paid: 
     paid.taken_back([paid.raw, 1])
     assert before is not None and paid.block == before + 1
     assert (paid.kept, paid.listed, paid.told) == ([paid.block], 1, ["payment"])
+
+
+def test_a_payment_that_follows_a_licence_is_the_licences_only_when_it_is_its_price() -> None:
+    coin, free, sold = "0x" + "77" * 20, Terms(True, True), Terms(True, True, fee=9)
+    terms = {b"\0" * 32: free, b"\1" * 32: sold, b"\2" * 32: replace(sold, currency=coin)}
+    for name, price, told_apart in ((b"\0", 9, True), (b"\1", 9, False), (b"\1", 8, True), (b"\2", 9, True)):
+        licensed = {"asset": 5, "licence": 6, "holder": "0x1", "until": 0, "termsId": name * 32}
+        paid = {"asset": 5, "currency": COIN, "amount": price}
+        entries = [Said("0xa", 0, 1, "Licensed", licensed), Said("0xa", 1, 1, "Paid", paid)]
+        kinds = [each.kind for each in told(entries, terms.get)]
+        assert kinds == ["licence", *["payment"] * told_apart], (name, price)
 
 
 def test_what_vanished_and_came_back_later_is_told_once_and_is_in_its_new_place(paid: Paid) -> None:
