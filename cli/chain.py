@@ -1,5 +1,6 @@
 """Commands about the chain that the log is anchored on."""
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,5 +133,7 @@ def chain_signer(socket: Path) -> None:
     if settings.chain_key_file is None:
         raise SettingError("set CAPTURE_CHAIN_KEY_FILE to the file that holds the key")
     key = read_or_make_key(settings.chain_key_file, settings.chain_password_file)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has what it starts with & ignore the first
+        signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         serve(key, socket)

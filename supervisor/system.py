@@ -7,6 +7,7 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.durable import write_durably
@@ -27,29 +28,29 @@ def up(settings: Settings) -> None:
     """Run the whole service until Ctrl-C or SIGTERM. Raises AlreadyRunning, StartFailed, SettingError."""
     os.umask(0o077)  # photos, salts and keys: nobody else on this machine reads what we write
     settings.home.mkdir(parents=True, exist_ok=True)
-    with home.lock(settings.run):
+    with home.lock(settings.run), ExitStack() as held:
         supervisor = Supervisor(lambda ids: home.remember(settings.run, ids))
         for name in home.end_left_over(settings.run):
             supervisor.log("supervisor", "warning", f"{name} was left over from a service that was killed; ended")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stop_soon())
         try:
-            _start(settings, supervisor)
+            _start(settings, supervisor, held)
             supervisor.wait()
         finally:
             supervisor.stop()
             supervisor.log("supervisor", "info", "stopped")
 
 
-def _start(settings: Settings, supervisor: Supervisor) -> None:
-    _check_port(settings)
+def _start(settings: Settings, supervisor: Supervisor, held: ExitStack) -> None:
+    _check_port(settings, held)
     metrics = settings.run / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)  # counts begin with the service, as Prometheus expects
     metrics.mkdir()
     services = Services(settings)
     _prepare(services)
     services.close()
-    chain_port = _chain_port(settings)
+    chain_port = _chain_port(settings, held)
     engines = _engines(settings, chain_port)
     engines.write(settings)
     for child in _children(settings, engines, chain_port, metrics):
@@ -140,8 +141,10 @@ def _granian(settings: Settings) -> list[str]:
     ]  # fmt: skip
 
 
-def _check_port(settings: Settings) -> None:
+def _check_port(settings: Settings, held: ExitStack) -> None:
     """Raise StartFailed when somebody listens there: the server itself would quietly share the port with them."""
+    if not _reserve(settings.port, held):
+        raise StartFailed(f"another service has port {settings.port} of this machine: set CAPTURE_LISTEN to another")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -169,13 +172,32 @@ def _answers(settings: Settings) -> Callable[[], bool]:
     return ready
 
 
-def _chain_port(settings: Settings) -> int:
-    """A free port for the embedded chain: the one of the last start where it can be had."""
+def _chain_port(settings: Settings, held: ExitStack) -> int:
+    """A port for the embedded chain that is free, and ours while `held` is: that of the last start where it can be."""
     file = settings.run / "chain-port"
-    wanted = int(file.read_text()) if file.exists() else 8545
-    port = _free_port(wanted) or _free_port(0)
+    port = int(file.read_text()) if file.exists() else 8545
+    while not (_free_port(port) and _reserve(port, held)):
+        port = _free_port(0)
     file.write_text(str(port))
     return port
+
+
+def _reserve(port: int, held: ExitStack) -> bool:
+    """Keep other services of this machine from a port on which nobody listens yet; False when one keeps it from us.
+
+    Two that start at once both find it free. The chain of one then ends, and the other's answers in its place: one
+    service would write into the chain of another. Only Linux has names that end with their process.
+    """
+    if sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0capture/port/{port}")
+    except OSError:
+        name.close()
+        return False
+    held.enter_context(name)
+    return True
 
 
 def _free_port(wanted: int) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.photos import jpeg
-from tests.service import Running
+from tests.service import Running, free_port
 
 UPLOADS = 20
 ALL_ANCHORED_S = 90
@@ -112,6 +112,22 @@ def test_a_port_that_is_taken_is_refused(running: Running, tmp_path: Path) -> No
     refused = other.command("up", timeout=30)
     assert refused.returncode == 1
     assert "CAPTURE_LISTEN" in refused.stderr
+
+
+def test_two_that_start_at_once_have_a_chain_each(tmp_path: Path) -> None:
+    port, both = free_port(), [Running(tmp_path / name / "data") for name in ("one", "two")]
+    for each in both:
+        (each.home / "run").mkdir(parents=True, mode=0o700)
+        (each.home / "run/chain-port").write_text(str(port))  # both would like to have it
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(Running.start, both))
+    try:
+        assert len({(each.home / "run/chain-port").read_text() for each in both}) == 2
+        assert [each.register(jpeg(3300, 400, 300)).json["status"] for each in both] == ["anchored"] * 2
+        assert all("chain ended" not in each.log() for each in both)
+    finally:
+        for each in both:
+            each.stop()
 
 
 def test_bytes_that_are_out_of_reach_for_a_while_are_no_fault_of_the_photo(running: Running) -> None:
