@@ -45,7 +45,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 TESTED = setup-dev tests/tus/node_modules/.ready tests/browser/node_modules/.ready capture_api/vendored/node_modules/.ready
 
-## make test       every test but the long ones, in ten minutes
+## make test       every test but the long ones: a quarter of an hour on two cores
 test: $(TESTED)
 	@$(PYTEST) $(or $(TESTS),-m "not long")
 
