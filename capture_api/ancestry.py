@@ -6,7 +6,7 @@ from typing import Any
 
 from capture_api.relatives import Relatives
 from capture_api.services import services
-from pipeline.kin import asset_of, parents_of
+from pipeline.kin import asset_of, parents_of, there
 from pipeline.record import Capture
 from store.shares import Share
 
@@ -36,7 +36,7 @@ class Ancestry:
         known = {parent.id for parent in capture.request.parents}
         later = [each for each in services().lineage.parents(capture.id) if each not in known]
         lookup.read(later)
-        return named + [found for each in later if (found := _found(each, lookup))]
+        return named + [found for each in later if (found := there(each, lookup))]
 
     def others(
         self, parents: list[Capture], may_see: Callable[[Capture], bool], lookup: Relatives
@@ -47,7 +47,7 @@ class Ancestry:
         found = []
         for asset, share in self.shares.items():
             if asset not in shown:
-                capture = _found(self.ids.get(asset, ""), lookup)
+                capture = there(self.ids.get(asset, ""), lookup)
                 seen = capture.id if capture and may_see(capture) else None
                 found.append({"id": seen, "asset": f"0x{asset:064x}", "share_ppm": share.ppm})
         return found
@@ -60,10 +60,3 @@ class Ancestry:
 def standing(share: Share | None) -> dict[str, Any]:
     """How one work stands to another on the chain, where it said so."""
     return {"share_ppm": share.ppm if share else None, "on_chain": share is not None}
-
-
-def _found(capture_id: str, lookup: Relatives) -> Capture | None:
-    try:
-        return lookup(capture_id)
-    except LookupError:
-        return None

@@ -24,13 +24,15 @@ def asset_of(capture: Capture) -> int:
 
 def parents_of(capture: Capture, lookup: Lookup) -> list[Capture]:
     """The parents that a capture names, in that order; those that were erased meanwhile are left out."""
-    found = []
-    for parent in capture.request.parents:
-        try:
-            found.append(lookup(parent.id))
-        except LookupError:
-            continue
-    return found
+    return [found for parent in capture.request.parents if (found := there(parent.id, lookup))]
+
+
+def there(capture_id: str, lookup: Lookup) -> Capture | None:
+    """The capture; None for one that is not there, or no longer."""
+    try:
+        return lookup(capture_id)
+    except LookupError:
+        return None
 
 
 SHOWS = ("exact_copy", "near_copy", "contains", "contained_in")  # what shares a region or a scene accuses nobody
@@ -51,7 +53,7 @@ def undeclared(capture: Capture, lookup: Lookup) -> list[Match]:
     if verdict is None or verdict.kind not in SHOWS:
         return []
     shown = [match for match in verdict.matches if match.kind in SHOWS]
-    seen = {match.id: other for match in shown if (other := _found(match.id, lookup))}
+    seen = {match.id: other for match in shown if (other := there(match.id, lookup))}
     line = _line(capture, lookup)
     known = {*line, *(each.id for each in seen.values() if each.owner == capture.owner)}
     found = [match for match in shown if match.id in seen and match.id not in known]
@@ -83,13 +85,6 @@ def _line(capture: Capture, lookup: Lookup) -> dict[str, Capture]:
             found[parent.id] = parent
             waiting += parents_of(parent, lookup)
     return found
-
-
-def _found(capture_id: str, lookup: Lookup) -> Capture | None:
-    try:
-        return lookup(capture_id)
-    except LookupError:
-        return None
 
 
 def check_undeclared(capture: Capture, lookup: Lookup, policy: UndeclaredPolicy) -> None:

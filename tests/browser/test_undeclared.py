@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.accessible import faults
 from tests.browser.conftest import Visit, Watched
 from tests.browser.steps import anchored, capture_id, card, choose, overflow, register
-from tests.photos import encoded, jpeg, picture
+from tests.photos import jpeg, side_by_side
 from tests.service import Running
 
 
@@ -34,17 +33,9 @@ def phone(visit: Visit, holding: Running) -> Watched:
     return visit(f"/#key={holding.key}", base_url=holding.base)
 
 
-def collage(*seeds: int) -> bytes:
-    """Pictures side by side."""
-    whole = Image.new("RGB", (640 * len(seeds), 480))
-    for place, seed in enumerate(seeds):
-        whole.paste(picture(seed, 640, 480), (640 * place, 0))
-    return encoded(whole, "JPEG", quality=90)
-
-
 def test_the_owner_names_them(phone: Watched, holding: Running, tmp_path: Path) -> None:
     page = phone.page
-    choose(page, collage(1, 2, 3))
+    choose(page, side_by_side(1, 2, 3))
     register(page)
     note = card(page).get_by_role("region", name="Photos of others in it")
     expect(note).to_contain_text("It shows 2 photos of others that you did not name.", timeout=60_000)
@@ -71,7 +62,7 @@ def test_the_owner_names_them(phone: Watched, holding: Running, tmp_path: Path) 
 
 def test_the_question_is_there_after_a_reload(phone: Watched) -> None:
     page = phone.page
-    choose(page, collage(1, 4))
+    choose(page, side_by_side(1, 4))
     register(page)
     note = card(page).get_by_role("region", name="Photos of others in it")
     expect(note.get_by_role("button", name="Leave it so")).to_be_visible(timeout=60_000)

@@ -9,22 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from tests.capture_api.test_parents import registered
 from tests.capture_api.test_register import _problem
-from tests.photos import encoded, jpeg, picture
+from tests.photos import encoded, jpeg, picture, side_by_side
 from tests.service import Answer, Running
 
 SEED = 1700  # no other test uses these pictures
 
 
-def collage(*seeds: int, quality: int = 90) -> bytes:
-    """Pictures of 640x480 side by side."""
-    whole = Image.new("RGB", (640 * len(seeds), 480))
-    for place, seed in enumerate(seeds):
-        whole.paste(picture(SEED + seed, 640, 480), (640 * place, 0))
-    return encoded(whole, "JPEG", quality=quality)
+def collage(*seeds: int) -> bytes:
+    """Pictures side by side."""
+    return side_by_side(*(SEED + seed for seed in seeds))
 
 
 def photo(seed: int) -> bytes:
